@@ -1,1 +1,1 @@
-"""The retrieval modes: one class each behind `Retriever`, found by its name."""
+"""The retrieval modes: one `Retriever` class per mode, looked up by name."""

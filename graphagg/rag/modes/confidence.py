@@ -1,32 +1,32 @@
 """The confidence of an answer: the chance that the gold passages are among its first k hits.
 
-Gold are all passages that a question needs, or k of them where it needs more. The chance is a
-logistic regression on features that any index shows without labels,
+Gold passages are all that a question needs, or k of them if it needs more than k. The chance is a
+logistic regression on features that need no labels,
 
     1 / (1 + exp(-(intercept + sum over features of coefficient * feature + .15 ln(k / 5)))),
 
 with one table of coefficients per profile, and one for questions that the encoder does not read,
-fitted on questions with and without their gold (docs/decisions/confidence.md). With another encoder
-than the profile's own only the order of answers is meaningful, not the number. The features are
-those of the first five hits whatever k is, so more hits never make an answer less sure:
+fitted on questions with and without their gold passages (docs/decisions/confidence.md). With an
+encoder other than the profile's, the number only orders answers; it is not a chance. The features
+describe the first five hits for every k, so a larger k never lowers the confidence:
 
-    similarity   largest similarity of a passage
+    similarity   largest similarity of any passage
     words        largest share of the question's words that a passage matches (BM25 over idf)
-    held         share of the question's words that the first five hits hold together
+    held         share of the question's words that the first five hits together contain
     open_names   share of its words that are names (a capital, a digit) and in none of these hits
-    second       score of the second hit by mode multihop, less the mean of the three after it: with
-                 half of the answer missing, the second hit is no better than those
-    agreement    similarity of the best passage by words, less the largest
-    spread       standard deviation of the ten largest scores by mode multihop, one per document
-    linked       share of the first five hits that a link led to
+    second       score of the second hit in mode multihop, minus the mean of the next three: if half
+                 of the answer is missing, the second hit is no better than they are
+    agreement    similarity of the best passage by words, minus the largest similarity
+    spread       standard deviation of the ten largest scores in mode multihop, one per document
+    linked       share of the first five hits that were reached by a link
     foreign      whether most visible passages are in languages that the encoder does not know
     small        ln(100 / visible passages), 0 from 100 on: fewer passages compete, so the same
                  scores are right more often; fitted on views of 6 to 30 passages
 
-Words for the present do not count, nor dates where a hit has other versions: they need not be in
-the text. A word that no visible passage has counts `ABSENT` of its idf where the encoder reads the
-question: in a small corpus it is often another word for what a text says. Features depend on the
-visible passages only, in any order: a change equals a rebuild.
+Words for the present do not count, nor do dates if a hit has other versions, since a text need not
+contain them. If the encoder reads the question, a word that is in no visible passage has `ABSENT`
+times its idf: in a small corpus it is often a synonym of a word in a text. Features depend only on
+the visible passages, not on their order, so an update gives the same features as a rebuild.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
 JUDGED = 5
-"""Number of first hits that an answer is judged by."""
+"""Number of first hits that the features describe."""
 SPREAD = 10
-"""Number of scores whose spread counts; similar chunks of one document count once."""
+"""Number of scores in the feature `spread`; chunks of one document count once."""
 SMALL = 100  # passages
 ABSENT = 0.4
-"""Share of its weight that a word without passages has."""
+"""Factor on the weight of a word that is in no visible passage."""
 _USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have another scale
 RISE = 0.15
-"""Slope of the logarithm of k / `JUDGED`."""
+"""Coefficient of ln(k / `JUDGED`)."""
 _STANDARD: Mapping[str, float] = {
     "intercept": -3.69, "similarity": 1.09, "words": 0.0, "held": 1.11, "open_names": -6.01,
     "agreement": 0.85, "spread": 4.00, "second": 0.77, "linked": 0.36, "foreign": 1.50,
@@ -73,7 +73,7 @@ COEFFICIENTS: Mapping[Profile | None, Mapping[str, float]] = {
 def confidence_of(features: Mapping[str, float], profile: Profile | None, k: int) -> float:
     """Estimate the chance that the gold passages are among the first k hits, 0 to 1.
 
-    `profile` None: the encoder does not read the question.
+    `profile` is None if the encoder does not read the question.
     """
     weights = COEFFICIENTS[profile]
     total = weights["intercept"] + RISE * math.log(k / JUDGED)
@@ -93,8 +93,8 @@ def features_of(
 ) -> dict[str, float]:
     """Compute the features of an answer.
 
-    `hits` are the first five, or all there are; `spread` is None for other modes than
-    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible `passages`, a number.
+    `hits` are the first five, or all if there are fewer; `spread` is None in modes other than
+    `multihop`; `foreign` is `Snapshot.is_foreign`; `passages` is the number of visible ones.
     """
     lexical, reading = question.lexical, question.reading
     weights, is_name = lexical.weights.copy(), np.zeros(len(lexical.weights), np.bool_)

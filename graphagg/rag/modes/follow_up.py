@@ -1,21 +1,21 @@
-"""Follow-up questions: two rankings of a question in a conversation become one.
+"""Follow-up questions: combine two rankings of a question in a conversation.
 
-"And how do I disable it?" is understood with "How do I encrypt my disk?" before it; a question that
-is complete by itself needs no turn before it. So a passage has the score
+"And how do I disable it?" only makes sense after "How do I encrypt my disk?"; a question that is
+complete by itself does not need the previous turn. So the score of a passage is
 
     (s + h t) / (1 + h)
 
-of its score s for the question alone and its score t for the turn before and the question together.
-Only the first `DEPTH` hits of both together are compared: a passage has the last one's t if it is
-none of them, and else at least the s of hit `DEPTH` of the question alone. The weight h of the
-history, from 0 to 1, is a product of two parts, each cut to 0..1: whether the turn before
-has the same subject, and whether the question needs one,
+with its score s for the question alone and its score t for the previous turn plus the question.
+Only the first `DEPTH` hits by t are used. A passage that is not among them gets the t of the last
+one; a passage among them gets at least the s of hit `DEPTH` of the question alone. The weight h of
+the history is the product of two factors, each clipped to 0..1: whether the previous turn has the
+same subject, and whether the question needs that turn,
 
     (.2 + held + shared) (1.6 - .4 rarity)
 
-- held: the share, by idf, of the turn's words that the first five hits of the question hold.
-- shared: 1 if a content word of the question is in the turn before too.
-- rarity: the sum of idf / ln N over the question's words that a passage holds.
+- held: the share, by idf, of the turn's words that the first five hits of the question contain.
+- shared: 1 if a content word of the question is also in the previous turn.
+- rarity: the sum of idf / ln N over the question's words that are in at least one passage.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from graphagg.rag.modes.protocol import EncodedQuestion, PassageSource, Ranking,
 from graphagg.rag.question.results import Hit
 
 DEPTH = 10
-"""Number of hits with the turn before that are compared."""
+"""Number of hits of the ranking with history that are used."""
 FIRST = 5
-"""Number of first hits that are compared with the turn before."""
+"""Number of first hits that are compared with the previous turn."""
 
 
 def rank_follow_up(
     retriever: Retriever, question: EncodedQuestion, with_history: EncodedQuestion, k: int
 ) -> Ranking:
-    """Rank passages for a question by itself and for the turn before and the question together."""
+    """Rank passages for a question alone and for the previous turn plus the question."""
     alone = retriever.rank(question, k)
     first = [retriever.snapshot.known_row(hit.passage.id) for hit in alone.take(FIRST)]
     turn = with_history.text.removesuffix(question.text)
@@ -53,9 +53,9 @@ def rank_follow_up(
 def weight_of_history(
     source: PassageSource, question: Sequence[Term], turn: Sequence[Term], first: Rows
 ) -> float:
-    """The weight h by the words of both; `first` are the rows of the question's first hits."""
+    """Return the weight h; `first` are the rows of the question's first hits."""
     idf, passages = source.lexical(question).idf, source.view.passages
-    known = idf[idf < math.log(passages + 1)]  # a word in no passage has more
+    known = idf[idf < math.log(passages + 1)]  # larger if no passage has the word
     rarity = float(known.sum()) / math.log(max(passages, 2))
     before, shared = source.lexical(turn), any(term in turn for term in question)
     held = float(before.covers(first).max(axis=0, initial=0.0) @ before.weights)
@@ -63,18 +63,18 @@ def weight_of_history(
 
 
 class FollowUpRanking(Ranking):
-    """Passages by the scores of both readings of a follow-up question."""
+    """Passages by the scores of a follow-up question with and without the previous turn."""
 
     def __init__(self, alone: Ranking, with_history: Ranking, weight: float) -> None:
         self._alone, self._with_history, self._weight = alone, with_history, weight
         self.scores, self.spread = alone.scores, alone.spread
 
     def reason(self, row: int) -> str | None:
-        """How the question alone reaches a passage."""
+        """Explain how the question alone reaches a passage."""
         return self._alone.reason(row)
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` hits of both rankings; ties go to the lower id."""
+        """Return the first `n` hits of the combined ranking; ties go to the lower id."""
         alone, others = self._alone.take(max(n, DEPTH)), self._with_history.take(DEPTH)
         own, other = ({hit.passage.id: hit for hit in hits} for hits in (alone, others))
         last = alone[:DEPTH][-1].score, others[-1].score
@@ -87,7 +87,7 @@ class FollowUpRanking(Ranking):
     def _blended(
         self, own: Hit | None, other: Hit | None, last_own: float, last_other: float
     ) -> Hit:
-        """The hit of a passage; its path is that of the reading that gives more of its score."""
+        """Build the hit of a passage; its path comes from the ranking with the larger share."""
         share, weight = 1.0 / (1.0 + self._weight), self._weight / (1.0 + self._weight)
         score = share * (own.score if own else last_own)
         history = weight * (other.score if other else last_other)

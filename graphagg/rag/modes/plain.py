@@ -1,4 +1,4 @@
-"""The modes with a single score, `dense` and `bm25`, and their fusion `rrf`."""
+"""The modes with a single score, `dense` and `bm25`, and their fusion, `rrf`."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from graphagg.rag.snapshot.search import top_rows
 from graphagg.rag.tables.segments import StoredCorpus
 
 RRF_K, RRF_DEPTH = 60, 50
-"""The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
+"""The constant of reciprocal rank fusion, and the minimum number of hits taken from each list."""
 
 
 class SimilarityRanking(Ranking):
-    """Passages by similarity only."""
+    """Passages ranked by similarity only."""
 
     def __init__(self, source: PassageSource, question: EncodedQuestion) -> None:
         self._corpus = source.snapshot.corpus
         self.scores: QuestionScores = source.scores(question)
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` hits."""
+        """Return the first `n` hits."""
         return plain_hits(self._corpus, *self.scores.nearest(n), "dense")
 
 
 class Dense(Retriever):
-    """Similarity only."""
+    """The mode `dense`: similarity only."""
 
     mode: ClassVar[Mode] = "dense"
 
@@ -55,32 +55,32 @@ class Dense(Retriever):
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
-        """The sentence of each row that is closest by similarity."""
+        """Return the sentence of each row that is most similar to the question."""
         return [int(each.argmax()) for each in self.source.cosines(rows, question.query)]
 
 
 class WordRanking(Ranking):
-    """Passages by words only."""
+    """Passages ranked by words only."""
 
     def __init__(self, source: PassageSource, terms: Sequence[Term]) -> None:
         self._source, self._lexical = source, source.lexical(terms)
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` hits."""
+        """Return the first `n` hits."""
         snapshot, view = self._source.snapshot, self._source.view
         best = top_rows(*self._lexical.best(n), n, snapshot.ranks, view)
         return plain_hits(snapshot.corpus, *best, "bm25")
 
 
 class BM25(Retriever):
-    """Words only; needs no model."""
+    """The mode `bm25`: words only, without a model."""
 
     mode = "bm25"
 
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
     ) -> list[EncodedQuestion]:
-        """Return the questions with empty vectors: words need none."""
+        """Return the questions with empty vectors, since this mode needs none."""
         return [EncodedQuestion(question, np.zeros(0, np.float32)) for question in questions]
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
@@ -90,25 +90,25 @@ class BM25(Retriever):
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
-        """The sentence of each row that holds most of the question's terms."""
+        """Return the sentence of each row with the most terms of the question."""
         shares = term_shares(self.snapshot, rows, passages, question.terms)
         return [int(of_row.argmax()) for of_row in shares]
 
 
 class FusedRanking(Ranking):
-    """Passages by their reciprocal ranks among the first by similarity and by words."""
+    """Passages ranked by reciprocal rank fusion of the first by similarity and by words."""
 
     def __init__(self, source: PassageSource, question: EncodedQuestion) -> None:
         self._source = source
         self.scores: QuestionScores = source.scores(question)
 
     def take(self, n: int) -> list[Hit]:
-        """Fuse at least `RRF_DEPTH` passages of both lists into `n` hits."""
+        """Fuse at least `RRF_DEPTH` passages of each list, and return the first `n` hits."""
         snapshot, depth = self._source.snapshot, max(n, RRF_DEPTH)
         by_vector, _ = self.scores.nearest(depth)
         best = self.scores.lexical.best(depth)
         by_words, scores = top_rows(*best, depth, snapshot.ranks, self._source.view)
-        if not self.scores.has_vector:  # then all are equally similar
+        if not self.scores.has_vector:  # then all similarities are equal
             by_vector, scores = by_vector[:0], np.ones_like(scores)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", by_vector), ("bm25", by_words[scores > 0])):
@@ -127,12 +127,12 @@ class RRF(Retriever):
     mode = "rrf"
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
-        """Rank by the reciprocal ranks of both lists."""
+        """Rank by the sum of reciprocal ranks in both lists."""
         return FusedRanking(self.source, question)
 
 
 def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
-    """Make hits of rows, best first, whose score is one number: one component, by its mode."""
+    """Build hits of rows, best first, with one component named after the mode."""
     hits = []
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
         path = (Hop.to_passage(corpus, row, score, score),)

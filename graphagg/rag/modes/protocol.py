@@ -1,10 +1,10 @@
-"""The interface of retrieval modes, and what they ask of an index.
+"""The interface of retrieval modes, and what they need from an index.
 
 A `Retriever` reads a question, encodes it, ranks the passages of a view, and finds the sentence of
-a passage that is closest to the question; `graphagg.rag.operations.answering` makes answers of
-these. It asks a `PassageSource` for statistics, candidates and links of the visible passages.
-`graphagg.rag.parts.source` has the same methods for several indices, so the modes rank over both
-by the same code.
+a passage that is closest to the question; `graphagg.rag.operations.answering` builds the answers.
+A retriever gets statistics, candidates and links of the visible passages from a `PassageSource`.
+`graphagg.rag.parts.source` has the same methods for several indices, so the modes use the same
+code for one and for many.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:
-    """The cosine of each sentence of each row with one vector."""
+    """Return the cosine of each sentence of each row with one vector."""
     sentences, lengths = members(corpus.sentence_bounds, rows)
     cosines = corpus.sentence_vectors.dots_at(sentences, query)[:, 0]
     return np.split(cosines, np.cumsum(lengths)[:-1])
@@ -67,10 +67,10 @@ def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[F
 def term_shares(
     snapshot: PassageSnapshot, rows: Rows, passages: Sequence[Passage], terms: Sequence[Term]
 ) -> Iterator[Doubles]:
-    """The share of a question's terms in each sentence of each row, without the title before it.
+    """Yield, for each row, the share of a question's terms in each sentence, without the title.
 
-    Terms of the title, and years, count only if the question has no others. A heading, or a
-    first sentence that only repeats the title, has -inf, if there are others.
+    Terms of the title, and years, count only if the question has no other terms. A heading, or
+    a first sentence that only repeats the title, has -inf if there are other sentences.
     """
     language_of = snapshot.language_of
     without_years = [term for term in terms if not _YEAR.fullmatch(term[0])]
@@ -93,9 +93,9 @@ def term_shares(
 
 
 def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) -> Span:
-    """The line of code that holds the most words of a question, with the lines beside it.
+    """Return the line of code with the most words of a question, with the lines around it.
 
-    The sentence that matched, if no line holds more of them.
+    Returns the sentence that matched if no line has more words than it.
     """
     text = hit.passage.text
     analyzer = snapshot.analyzers.for_language(snapshot.language_of(row))
@@ -115,7 +115,7 @@ def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) 
 
 
 def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passage) -> Span:
-    """The span of a sentence in the text of its passage, without title and code."""
+    """Return the span of a sentence in the text of its passage, without title and code."""
     shift = len(passage.full_text) - len(passage.text)
     start, end = (max(edge - shift, 0) for edge in corpus.sentence_spans(row)[sentence])
     *_, (first, last) = ((0, end - start), *prose(passage.text[start:end]))
@@ -124,7 +124,7 @@ def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passag
 
 
 def _stripped(text: str, start: int, end: int) -> Span:
-    """A span without the white space at its ends."""
+    """Return a span without the whitespace at its ends."""
     piece = text[start:end]
     start += len(piece) - len(piece.lstrip())
     return Span(start, start + len(piece.strip()))
@@ -132,12 +132,12 @@ def _stripped(text: str, start: int, end: int) -> Span:
 
 @dataclass(frozen=True)
 class EncodedQuestion:
-    """A question that is ready to be answered.
+    """A question with its vectors.
 
     Attributes:
         reading: its terms and entities.
-        vector: `[d]`; empty in mode `bm25`.
-        words: `[t, d]` of its terms; None if not needed or not available.
+        vector: `[d]` vector of the text; empty in mode `bm25`.
+        words: `[t, d]` vectors of its terms; None if not needed or not available.
     """
 
     reading: QuestionReading
@@ -146,7 +146,7 @@ class EncodedQuestion:
 
     @property
     def text(self) -> str:
-        """The question, with the names of a user's list in place of their aliases."""
+        """The question, with aliases from a user's list replaced by their names."""
         return self.reading.text
 
     @property
@@ -161,7 +161,7 @@ class EncodedQuestion:
 
 
 class PassageSource:
-    """The visible passages of one index, as questions see them."""
+    """Gives modes access to the visible passages of one index."""
 
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self.snapshot, self.view = snapshot, view
@@ -179,49 +179,49 @@ class PassageSource:
         return read_terms(text, tokens, words, analyzers, self.view.languages)
 
     def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
-        """The entities whose words are in a question."""
+        """Return the entities whose words are in a question."""
         return list(names_in(text, tokens, self.view, self.snapshot.listed))
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
-        """Names of a question that are one word in the title or path of a document."""
+        """Return names of a question that a document's title or path writes as one word."""
         view, analyzers = self.view, self.snapshot.analyzers
         found = words_written_as_one(text, tokens, view, analyzers, view.languages)
         return [word for *_, word in found]
 
     def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
-        """The cosine of each sentence of each row with one vector."""
+        """Return the cosine of each sentence of each row with one vector."""
         return sentence_cosines(self.snapshot.corpus, rows, query)
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
-        """The scores of some terms."""
+        """Return the scores of some terms."""
         return Lexical(self.view, terms)
 
     def scores(self, question: EncodedQuestion) -> QuestionScores:
-        """The scores of a question."""
+        """Return the scores of a question."""
         dense = self.snapshot.dense
         return QuestionScores(question.reading, question.query, question.words, self.view, dense)
 
     def multihop(self, config: MultihopConfig) -> MultihopSource:
-        """The source of candidates and links."""
+        """Return the source of candidates and links for mode `multihop`."""
         return MultihopSource(self.snapshot.corpus, self.snapshot.ranks, self.view, config)
 
 
 class QuestionModels(Protocol):
-    """The models of an index; each is loaded at its first use."""
+    """The models of an index; each is loaded on first use."""
 
     def encoder(self) -> Encoder:
-        """The encoder."""
+        """Return the encoder."""
 
     def extractor(self) -> EntityExtractor:
-        """The extractor."""
+        """Return the extractor."""
 
 
 class Ranking(ABC):
-    """The passages of a view ranked for a question, read only as far as needed.
+    """The passages of a view ranked for a question; hits are built only when needed.
 
     Attributes:
         scores: the question's scores; None in a mode without vectors.
-        spread: of the first scores, in modes whose confidence was fitted with it.
+        spread: standard deviation of the first scores; None in modes without this feature.
     """
 
     scores: QuestionScores | None = None
@@ -229,16 +229,16 @@ class Ranking(ABC):
 
     @abstractmethod
     def take(self, n: int) -> Sequence[Hit]:
-        """The first `n` hits, copies included; fewer if there are not so many."""
+        """Return the first `n` hits, including copies; fewer if there are not so many."""
 
     def reason(self, row: int) -> str | None:
-        """How a ranked passage was reached; None: there is nothing to say."""
+        """Explain how a ranked passage was reached; None if there is no explanation."""
         return None
 
     def missed(self, row: int, taken: int) -> tuple[Hit, str] | None:
-        """The hit that a row would be after the first `taken`, and why it is none.
+        """Return the hit that a row would be after the first `taken`, and why it is not a hit.
 
-        None: the ranking holds every passage.
+        Returns None if the ranking contains every passage.
         """
         return None
 
@@ -246,7 +246,7 @@ class Ranking(ABC):
 class Retriever(ABC):
     """Answers questions from one view of an opened version, in one mode.
 
-    `config_type` is the class of the settings; None: the mode has none.
+    `config_type` is the class of the settings, or None if the mode has none.
     """
 
     mode: ClassVar[Mode]
@@ -262,7 +262,7 @@ class Retriever(ABC):
         return self.snapshot.artifact
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
-        """Find what each question names: terms and entities, without a model."""
+        """Find the terms and entities of each question, without a model."""
         return [self.source.read(text) for text in resolve_aliases(self.snapshot, questions)]
 
     def encode(
@@ -281,9 +281,9 @@ class Retriever(ABC):
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
-        """The sentence of each row, from 0, that is closest to the question; ties: the first.
+        """Return the index of the sentence closest to the question, per row; ties: the first.
 
-        By similarity and the share of the question's terms, each between 0 and 1.
+        Compares the sum of similarity and share of the question's terms, each from 0 to 1.
         """
         cosines = self.source.cosines(rows, question.query)
         shares = term_shares(self.snapshot, rows, passages, question.terms)
@@ -291,6 +291,6 @@ class Retriever(ABC):
 
 
 def resolve_aliases(snapshot: PassageSnapshot, questions: Sequence[str]) -> Sequence[str]:
-    """Questions with the names of a user's list in place of their aliases."""
+    """Replace aliases from a user's list by their names in each question."""
     listed = snapshot.listed
     return [listed.resolve_aliases(text) for text in questions] if listed else questions

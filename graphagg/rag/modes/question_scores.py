@@ -1,4 +1,4 @@
-"""Scores of a question over the visible passages: by its vector, its words and its names."""
+"""Scores of the visible passages for a question: by its vector, its words and its names."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.view import View
 
 _ALIKE = 0.79
-"""Share of the largest r; near .8, which rounding could decide with five equal names."""
+"""Share of the largest r; not .8, where rounding could matter with five equal names."""
 
 
 class NamedDocuments:
     """Statistics of the documents that a question names.
 
-    The question names a document by min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of
-    ln(D / df) / ln D of the names in title or path of df of the D visible documents; R is the
-    largest. So D^(1 - R) documents would have these names by chance; n have .79 R at least.
-    h = s / (1 + s), where s is the sum of 1 / (1 + words of the shortest heading with it) of the
-    other terms in headings above.
+    The score of a document is min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of
+    ln(D / df) / ln D over the names that are in its title or path, and in those of df of the D
+    visible documents; R is the largest r. So D^(1 - R) documents would have these names by
+    chance; n documents have r >= .79 R. h = s / (1 + s); s is the sum over the other terms in the
+    headings above a passage of 1 / (1 + words of the shortest heading with the term).
 
     Attributes:
         rarity: ln(D / df) / ln D by term.
@@ -41,7 +41,7 @@ class NamedDocuments:
         }
 
     def certainty(self, largest: float, documents_from: Callable[[float], int]) -> float:
-        """The factor min(1, D^(2R - 2)) / n; `documents_from` counts those of at least an r."""
+        """Return min(1, D^(2R - 2)) / n; `documents_from(x)` counts documents with r >= x."""
         if largest <= 0.0:
             return 0.0
         alike = documents_from(_ALIKE * largest)
@@ -49,7 +49,7 @@ class NamedDocuments:
 
 
 def closeness(similarity: Array, lexical: Array) -> Array:
-    """Closeness to the question, without weights; orders the passages of one title."""
+    """Return similarity + lexical, without weights; orders passages with the same title."""
     near: Array = similarity.astype(np.float64) + lexical
     return near
 
@@ -58,9 +58,9 @@ class Strongest(NamedTuple):
     """The best passages of a question.
 
     Attributes:
-        similarity: the largest to a visible passage, or to one that FAISS finds.
-        words: the largest score by words; 0: no passage has one.
-        of_words: similarity to the passages with that score.
+        similarity: the largest similarity to a visible passage, or to one that FAISS finds.
+        words: the largest score by words; 0 if no passage has one.
+        of_words: the largest similarity to the passages with that score.
     """
 
     similarity: float
@@ -69,7 +69,7 @@ class Strongest(NamedTuple):
 
 
 class QuestionScores:
-    """Scores of a question over a view; each is computed once.
+    """Scores of the passages of a view for a question; each is computed once.
 
     `words` `[t, d]` are the vectors of its terms; None if the encoder has none.
 
@@ -99,7 +99,7 @@ class QuestionScores:
 
     @property
     def vector(self) -> Vectors:
-        """`[d]` of the question."""
+        """The vector `[d]` of the question."""
         vector: Vectors = self.query.vectors[0]
         return vector
 
@@ -118,7 +118,7 @@ class QuestionScores:
 
     @cached_property
     def names(self) -> dict[int, Rows]:
-        """The terms that name documents, each with the visible passages of these."""
+        """The terms that name documents, each with the visible passages of these documents."""
         visible, names = self._view.visible, dict[int, Rows]()
         capitals = self.reading.capitals if self._view.lexicon.has_context else ()
         for term in np.flatnonzero(capitals).tolist():
@@ -129,11 +129,11 @@ class QuestionScores:
         return names
 
     def documents_at(self, rows: Rows) -> Array:
-        """How much the question names the documents of some visible rows, `[m]`."""
+        """Return how strongly the question names the documents of some visible rows, `[m]`."""
         return self._documents[rows] if self.documents.rarity else np.zeros(len(rows))
 
     def document_df(self) -> dict[int, int]:
-        """Number of visible documents that have each of `names` in their name."""
+        """Count the visible documents with each of `names` in title or path."""
         firsts = self._dense.corpus.firsts
         return {t: int(np.count_nonzero(firsts[held])) for t, held in self.names.items()}
 
@@ -147,7 +147,7 @@ class QuestionScores:
 
     @cached_property
     def document_rarity(self) -> Array:
-        """`[R]` r of the document of each visible passage; see `NamedDocuments`."""
+        """The r of the document of each visible passage, `[R]`; see `NamedDocuments`."""
         rarity = np.zeros(len(self._view.visible))
         for term, of_term in self.documents.rarity.items():
             if term in self.names:
@@ -160,18 +160,18 @@ class QuestionScores:
         return float(self.document_rarity.max(initial=0.0))
 
     def documents_from(self, least: float) -> int:
-        """Number of visible documents whose rarity r is at least this value above 0."""
+        """Count the visible documents with r >= `least`, which is above 0."""
         rows = np.flatnonzero(self.document_rarity >= least)
         return int(np.count_nonzero(self._dense.corpus.firsts[rows]))
 
     @cached_property
     def certainty(self) -> float:
-        """The factor of all documents in the formula of `NamedDocuments`."""
+        """The factor common to all documents in the formula of `NamedDocuments`."""
         return self.documents.certainty(self.largest_rarity, self.documents_from)
 
     @cached_property
     def _documents(self) -> Array:
-        """`[R]` how much the question names the document of each visible passage."""
+        """How strongly the question names the document of each visible passage, `[R]`."""
         score, names = self.document_rarity.copy(), self.documents.rarity
         terms = enumerate(self.lexical.postings)
         others = [p for term, of_term in terms if term not in names for p in of_term]
@@ -184,15 +184,15 @@ class QuestionScores:
         return score
 
     def title_levels(self, name: int) -> Array:
-        """Distinct closeness of the visible passages titled by a named entity, ascending."""
+        """Return the distinct closeness of visible passages titled by a named entity, ascending."""
         if name not in self.levels:
             rows = self.titled[name]
-            one = len(rows) < 2  # then it is the closest
+            one = len(rows) < 2  # then it is the closest one
             self.levels[name] = np.zeros(0) if one else distinct(self.closeness(rows))
         return self.levels[name]
 
     def closeness(self, rows: Rows) -> Array:
-        """`closeness` of some rows to the question."""
+        """Return the `closeness` of some rows to the question."""
         return closeness(self.similarity_at(rows), self.lexical.at(rows))
 
     @property
@@ -202,7 +202,7 @@ class QuestionScores:
 
     @cached_property
     def similarities(self) -> Array:
-        """Similarity to each visible row; all are compared."""
+        """Similarity to each visible row; compares all of them."""
         return self._dense.similarities(self.query, self._view.row_set)
 
     @property
@@ -214,13 +214,13 @@ class QuestionScores:
         elif len(found := self.nearest(1)[1]):
             similarity = float(found[0])
         rows, scores = self.lexical.best(1)
-        if len(rows):  # of equal ones the most similar, so that no order of rows decides
+        if len(rows):  # ties: the most similar, so that the order of rows does not matter
             words = float(scores.max())
             of_words = float(self.similarity_at(rows[scores == words]).max())
         return Strongest(similarity, words, of_words)
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
-        """The `k` most similar visible passages, best first."""
+        """Return the `k` most similar visible passages, best first."""
         if self.is_exact:
             rows = self._view.rows
             best = top_k(self.similarities, k, self._dense.ranks[rows])
@@ -231,7 +231,7 @@ class QuestionScores:
         return rows[:k], similarities[:k]
 
     def similarity_at(self, rows: Rows) -> Array:
-        """Similarity to some rows, `[m]`."""
+        """Return the similarity to some rows, `[m]`."""
         if self.is_exact and self._view.row_set.is_all:
             return self.similarities[rows]
         return self._dense.corpus.similarity_at(rows, self.query)[:, 0]

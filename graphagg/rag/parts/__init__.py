@@ -1,1 +1,1 @@
-"""Several indices that answer as one, without a join of their files."""
+"""Several indices that are searched as one, without merging their files."""

@@ -1,7 +1,7 @@
 """Connections to the processes that serve parts of a corpus.
 
-Messages of a connection are chunks of one request that goes on: an answer is a chunk of its
-response. So a step costs a twentieth of an HTTP request.
+A connection is one long HTTP request: each step is a chunk of the request body, and each answer is
+a chunk of the response. So a step costs a twentieth of an HTTP request.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from graphagg.rag.parts.wire import FAILED, LENGTH, framed
 from graphagg.store.addresses import Address, parse_location
 
 TOKEN = "GRAPHAGG_PARTS_TOKEN"
-"""Environment variable with the token for the processes of parts."""
+"""Environment variable with the token for the servers of parts."""
 OPENING_SECONDS = 3600.0
-"""Time limit of finding the names of other parts."""
-_HEDGE = 0.5  # seconds after which a step is sent a second time
-_LARGEST = 1 << 30  # bytes of an answer
+"""Time limit for steps that read a whole part, and for copying a file of a part."""
+_HEDGE = 0.5  # seconds without an answer after which a step is sent a second time
+_LARGEST = 1 << 30  # largest answer in bytes
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class PartAddress:
 
 
 def place_of(location: str | os.PathLike[str]) -> Path | Address | PartAddress:
-    """A folder, an address on a store, or the address of a process that serves a part."""
+    """Parse a folder, an address on a store, or the address of a process that serves a part."""
     if os.fspath(location).startswith(("http://", "https://")):
         return PartAddress(os.fspath(location))
     return parse_location(location)
 
 
 class PartClient:
-    """Connections to the process of a part; safe to use from several threads."""
+    """Connections to the server of a part; thread-safe."""
 
     def __init__(self, address: PartAddress) -> None:
         parts = urlsplit(address.url)
@@ -66,19 +66,19 @@ class PartClient:
         self.hedging = threading.Lock()
 
     def about(self) -> dict[str, Any]:
-        """Version, instance and manifest of what the part serves."""
+        """Return the version, instance and manifest that the part serves."""
         about = json.loads(self.get("about", 2.0))
         if not isinstance(about, dict):
-            raise self.failed("an answer that is no object")
+            raise self.failed("the answer is not a JSON object")
         return about
 
     def version(self) -> tuple[str, str]:
-        """The process that answers, and the version that it serves."""
+        """Return the id of the process that answers, and the version that it serves."""
         about = self.about()
         return str(about["instance"]), str(about["manifest"]["data"])
 
     def get(self, path: str, seconds: float) -> bytes:
-        """The content at a path below the routes of a part."""
+        """Return the content at a path below the routes of a part."""
         try:
             stream = self.request("GET", path, seconds)
             content = stream.response.read(_LARGEST)
@@ -107,12 +107,12 @@ class PartClient:
         return stream
 
     def failed(self, problem: object) -> PartUnavailable:
-        """Make the error for a part that does not answer."""
+        """Return the error for a part that does not answer."""
         return PartUnavailable(self.url, str(problem) or type(problem).__name__)
 
 
 class _Stream(NamedTuple):
-    """One connection for steps; a message is sent after the answer to the one before."""
+    """One connection for steps; the next step is sent after the answer to the previous one."""
 
     connection: HTTPConnection
     response: HTTPResponse
@@ -123,7 +123,7 @@ class _Stream(NamedTuple):
         self.connection.send(b"%x\r\n%b\r\n" % (len(message) + LENGTH, framed(message)))
 
     def receive(self, end: float) -> bytes:
-        """The next answer."""
+        """Return the next answer."""
         self.connection.sock.settimeout(_left(end))
         size = int.from_bytes(self.response.read(LENGTH), "little")
         content = self.response.read(min(size, _LARGEST))
@@ -142,7 +142,7 @@ def _left(end: float) -> float:
 
 
 class Asked:
-    """A step that was sent to a part; if `may_repeat`, a late one is sent again."""
+    """A step that was sent to a part; if `may_repeat`, it is sent again when the answer is late."""
 
     def __init__(self, client: PartClient, message: bytes, end: float, may_repeat: bool) -> None:
         self._client, self._message, self._may_repeat = client, message, may_repeat
@@ -150,7 +150,7 @@ class Asked:
         try:
             self._stream, self._is_new = client.idle.pop(), False
             self._stream.send(message, self._end)
-        except (IndexError, OSError):  # there is none, or the server closed it
+        except (IndexError, OSError):  # no idle connection, or the server closed it
             self._stream, self._is_new = self._sent_anew(), True
 
     def _sent_anew(self) -> _Stream:
@@ -163,7 +163,7 @@ class Asked:
         return stream
 
     def answer(self) -> bytes:
-        """The answer; raises `PartUnavailable`."""
+        """Return the answer, or raise `PartUnavailable`."""
         try:
             if self._may_repeat and not wait([self._stream.connection.sock], _HEDGE):
                 self._hedge()
@@ -180,9 +180,9 @@ class Asked:
         return answer[1:]
 
     def _hedge(self) -> None:
-        """Send the step again on a second connection, and keep the one that answers first."""
+        """Send the step again on a second connection; keep the connection that answers first."""
         if not self._client.hedging.acquire(blocking=False):
-            return  # where many are late, more of them would not help
+            return  # if many steps are late, sending more of them would not help
         try:
             both = [self._stream, self._sent_anew()]
             ready = wait([each.connection.sock for each in both], _left(self._end))
@@ -193,5 +193,5 @@ class Asked:
         late.close()
 
     def close(self) -> None:
-        """Close the connection: the answer is no longer needed."""
+        """Close the connection, because the answer is no longer needed."""
         self._stream.close()

@@ -1,8 +1,8 @@
-"""The names of all parts: what a part must know of the others to answer as in one index.
+"""The names of all parts, which each part needs to answer as in one index.
 
-A name counts in every passage, also where only another part defines it. So each part finds the
-names of the others in its texts, by the first half of a merge: only passages that hold all words of
-such a name are read. No vectors and postings move.
+A name counts in every passage, even if only another part defines it. So each part finds the names
+of the other parts in its texts, like the first half of a merge: it reads only passages that contain
+all words of such a name. No vectors or postings are moved.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from graphagg.store.strings import StringTable
 
 
 class NamesOfPart(NamedTuple):
-    """The names of all parts in one.
+    """The names of all parts that were found in one part.
 
     Attributes:
-        gazetteer: the part's mentions of them.
-        numbers: `[E]` numbers of these names among those of all parts, ascending.
-        others: the names of other parts that were looked for.
+        gazetteer: the names, and their mentions in the part.
+        numbers: `[E]` positions of these names among the names of all parts, ascending.
+        others: the names of other parts that were searched for.
     """
 
     gazetteer: Gazetteer
@@ -36,13 +36,13 @@ class NamesOfPart(NamedTuple):
 
 
 def keys_and_kinds(keys: StringTable, kind: Array) -> Gazetteer:
-    """Names without mentions."""
+    """Return names without mentions."""
     none: dict[str, Any] = dict.fromkeys(GAZETTEER_ARRAYS, np.zeros(0, np.int64))
     return Gazetteer(keys, **none | {"kind": kind})
 
 
 def names_of_all(parts: Sequence[Gazetteer]) -> tuple[Gazetteer, list[tuple[StringTable, Array]]]:
-    """Number the names of all parts; also returns keys and kinds that each part lacks."""
+    """Merge the names of all parts; also returns the keys and kinds that each part lacks."""
     keys, ranks = parts[0].keys, [np.arange(len(parts[0].keys), dtype=np.int32)]
     for part in parts[1:]:
         keys, before, own = insert_sorted(keys, part.keys)
@@ -57,13 +57,13 @@ def names_of_all(parts: Sequence[Gazetteer]) -> tuple[Gazetteer, list[tuple[Stri
 def find_names(
     part: PassageSnapshot, others: StringTable, kinds: Array, before: NamesOfPart | None
 ) -> NamesOfPart:
-    """Find the names of all parts in one, which lacks the names `others` of these kinds.
+    """Find the names of all parts in one part, which lacks the names `others` of these kinds.
 
-    Texts are read for names only that were not looked for `before`.
+    Texts are searched only for names that were not searched for in `before`.
     """
     keys, own, ranks = insert_sorted(part.gazetteer.keys, others)
     if known := len(own) + len(ranks) - len(keys):
-        raise InvalidParameter(f"{known} names are in the part; send the others")
+        raise InvalidParameter(f"{known} names are already in the part; send only the others")
     kind = np.empty(len(keys), np.uint8)
     kind[own], kind[ranks] = part.gazetteer.kind, kinds
     names = before or NamesOfPart(part.gazetteer, own, StringTable.pack([]))
@@ -83,7 +83,7 @@ def find_names(
 
 
 def _short_forms(keys: StringTable) -> Iterator[str]:
-    """The first and last word of names of three to five words, which links lead from."""
+    """Yield the first and last word of names of three to five words; links start from these."""
     for words in (key.split(" ") for key in keys):
         if len(words) in LONGER:
             yield f"{words[0]} {words[-1]}"
@@ -92,7 +92,7 @@ def _short_forms(keys: StringTable) -> Iterator[str]:
 def _names_of(
     part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], with_longer: Array
 ) -> tuple[Gazetteer, Array]:
-    """The names that the passages of a part hold or have a longer form of, and their numbers."""
+    """Return the names that a part's passages contain, also in longer form, and their numbers."""
     numbers = distinct(np.concatenate([found["pairs.key"], with_longer]))
     own = np.zeros(len(every.keys), np.int32)
     own[numbers] = np.arange(len(numbers))

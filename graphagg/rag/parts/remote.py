@@ -1,7 +1,7 @@
-"""Parts in other processes: `graphagg serve --passages X` answers for each, over HTTP.
+"""Parts in other processes, which run `graphagg serve --passages X` and answer over HTTP.
 
-The process that asks keeps ids, titles, metadata and the other small columns of a part in a
-temporary folder. Vectors, texts and postings stay with the part, and the steps of a question run
+The client keeps ids, titles, metadata and the other small columns of a part in a temporary
+folder. Vectors, texts and postings stay with the part, and the steps of a question run
 there.
 """
 
@@ -46,7 +46,7 @@ from graphagg.store.reading import Closing
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
 _LONG = frozenset({"named", "uses", "view"})
-"""Steps that read a whole part, so that they are not sent twice."""
+"""Steps that read a whole part; they are never sent twice."""
 
 
 class RemoteObject:
@@ -71,12 +71,12 @@ class RemoteObject:
         return Asked(client, message, end, method not in _LONG)
 
     def answer(self, asked: Asked) -> Any:
-        """What a step returned."""
+        """Return the result of a step."""
         return decode(asked.answer(), partial(RemoteObject, self._client))
 
 
 class RemoteTexts:
-    """The compressed texts of a part; blocks are read from there."""
+    """The compressed texts of a part; blocks are read from the part when needed."""
 
     def __init__(self, part: RemoteObject, name: str, size: int) -> None:
         self._part, self._name, self._size = part, name, size
@@ -90,7 +90,7 @@ class RemoteTexts:
 
 
 class RemoteArtifact(Artifact):
-    """The small files of a version of a part, copied when they are needed."""
+    """The small files of one version of a part, copied on first use."""
 
     def __init__(self, client: PartClient, manifest: Manifest) -> None:
         self._copies = tempfile.TemporaryDirectory(prefix="graphagg-part-")
@@ -100,7 +100,7 @@ class RemoteArtifact(Artifact):
         self.steps = RemoteObject(client, manifest.data)
 
     def path(self, name: str) -> Path:
-        """The path of a copied file."""
+        """Return the path of a copied file."""
         path, entry = super().path(name), self.manifest.files[name]
         with self._copying:
             if not path.exists():
@@ -113,7 +113,7 @@ class RemoteArtifact(Artifact):
         return path
 
     def array(self, name: str) -> Array:
-        """An array; compressed texts stay with the part."""
+        """Return an array; compressed texts stay with the part."""
         if not name.endswith(".texts.zlib"):
             return super().array(name)
         (size,) = self.manifest.files[f"{name}.npy"].shape or (0,)
@@ -121,7 +121,7 @@ class RemoteArtifact(Artifact):
         return cast(Array, texts)
 
     def raise_damage(self, error: Exception) -> None:
-        """The part checks its own files."""
+        """Do nothing: the part checks its own files."""
 
     @property
     def location(self) -> Any:
@@ -134,7 +134,7 @@ class RemoteArtifact(Artifact):
 
 
 class RemoteSnapshot(PassageSnapshot):
-    """A version of a part in another process; `steps` runs what reads vectors and postings."""
+    """A version of a part in another process; `steps` runs all steps on vectors and postings."""
 
     def __init__(self, client: PartClient, models: ModelsOf) -> None:
         manifest = manifest_of(client.about()["manifest"], client.url)
@@ -166,7 +166,7 @@ class RemoteSnapshot(PassageSnapshot):
 
 
 class RemotePart(Closing):
-    """A part in another process, where `PassageParts` takes an index."""
+    """A part in another process; `PassageParts` uses it like an index."""
 
     def __init__(self, address: PartAddress, models: ModelsOf) -> None:
         self._client, self._models = PartClient(address), models

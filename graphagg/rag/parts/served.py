@@ -1,4 +1,4 @@
-"""The objects of a part that questions from other processes use, and checks of what these send."""
+"""The objects of a part that other processes use, and checks of the arguments that they send."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.strings import StringTable
 
 _MOST = {OpenedPart: 4, NamedPart: 4, PartView: 64, PartQuestion: 256}
-"""Objects that are kept of each class; the least recently used ones are dropped."""
-_LARGEST = 10_000  # hits of a step
+"""Number of cached objects per class; the least recently used ones are dropped."""
+_LARGEST = 10_000  # largest number of hits in a step
 
 
 class _Fit(NamedTuple):
-    """What arguments have to fit: R rows and E names of the part."""
+    """Checks that arguments fit the part, which has R rows and E names."""
 
     rows: int
     names: int
@@ -111,11 +111,11 @@ STEPS: dict[type[Any], dict[str, str]] = {
         "linked": "list bridges frontier rows rows",
     },
 }  # fmt: skip
-"""The steps that other processes may call, with the check of each argument."""
+"""The steps that other processes may call, with one check per argument."""
 
 
 class PartObjects:
-    """The objects of a part by their keys, for all processes that ask it."""
+    """The objects of a part by key, for all client processes."""
 
     def __init__(self) -> None:
         self.instance = secrets.token_hex(8)
@@ -123,7 +123,7 @@ class PartObjects:
         self._kept = {kind: OrderedDict[str, Any]() for kind in _MOST}
 
     def open(self, snapshot: PassageSnapshot) -> str:
-        """Keep a version; returns its key."""
+        """Store a version and return its key."""
         key = snapshot.artifact.manifest.data
         with self._lock:
             return self._keep(key, self._kept[OpenedPart].get(key) or OpenedPart(snapshot))
@@ -136,31 +136,31 @@ class PartObjects:
         return key
 
     def keep(self, target: object) -> str:
-        """Keep an object; returns its key."""
+        """Store an object and return its key."""
         if type(target) not in _MOST:
             raise TypeError(f"a {type(target).__name__} cannot be sent")
         with self._lock:
             return self._keep(secrets.token_hex(12), target)
 
     def find(self, key: str) -> Any:
-        """The object of a key; raises `NoSuchIndex`."""
+        """Return the object of a key, or raise `NoSuchIndex`."""
         with self._lock:
             for kept in self._kept.values():
                 if key in kept:
                     kept.move_to_end(key)
                     return kept[key]
-        raise NoSuchIndex("this part has no such object any more; open the part again")
+        raise NoSuchIndex("this part no longer has the object; open the part again")
 
     def answer(self, body: bytes) -> bytes:
-        """Run a step: `(key, method, arguments, keys of objects that are used no more)`.
+        """Run a step: `(key, method, arguments, keys of objects that are no longer used)`.
 
-        Raises `InvalidParameter` for another step or arguments, `NoSuchIndex` for a lost object.
+        Raises `InvalidParameter` for a bad step or bad arguments, `NoSuchIndex` for a lost object.
         """
         match decode(body, self._refuse):
             case (str(key), str(method), tuple(arguments), tuple(unused)):
                 pass
             case _:
-                raise InvalidParameter("a step has a key, a method, and two lists")
+                raise InvalidParameter("a step must have a key, a method, and two lists")
         with self._lock:
             for kept in (self._kept[PartView], self._kept[PartQuestion]):
                 for each in map(str, unused):
@@ -168,7 +168,7 @@ class PartObjects:
         target = self.find(key)
         checks = STEPS[type(target)].get(method, "unknown").split()
         if len(checks) != len(arguments) or "unknown" in checks:
-            raise InvalidParameter(f"there is no step {method[:40]!r} of so many arguments")
+            raise InvalidParameter(f"there is no step {method[:40]!r} with so many arguments")
         fit = _Fit(len(target.snapshot.alive), target.size)
         try:
             for check, argument in zip(checks, arguments, strict=True):
@@ -183,4 +183,4 @@ class PartObjects:
 
     @staticmethod
     def _refuse(key: str) -> object:
-        raise InvalidParameter("a step may name only its own object")
+        raise InvalidParameter("the arguments of a step must not refer to objects")

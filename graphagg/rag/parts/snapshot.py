@@ -1,4 +1,4 @@
-"""One version of several parts, as a snapshot: their passages, and views with common statistics."""
+"""A snapshot of several parts: their passages, and views with statistics over all parts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import canonical_json
 
-_VIEW_SECONDS = 60.0  # time limit of a new filter
+_VIEW_SECONDS = 60.0  # time limit for the view of a new filter
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Part:
     Attributes:
         snapshot: its index.
         start: number of its first row among the rows of all parts.
-        opened: answers for the part.
-        named: answers with the names of all parts.
-        numbers: `[E]` the numbers of its names among those of all parts, ascending.
+        opened: runs steps on the part.
+        named: runs steps that need the names of all parts.
+        numbers: `[E]` positions of its names among the names of all parts, ascending.
     """
 
     snapshot: PassageSnapshot
@@ -47,23 +47,23 @@ class Part:
     numbers: Array
 
     def rows(self, own: Rows) -> Rows:
-        """Rows of the part among those of all; raises `PartUnavailable` if it has no such rows."""
+        """Convert rows of the part to rows of all parts; checks the range (`PartUnavailable`)."""
         if len(own) and not 0 <= own.min() <= own.max() < len(self.snapshot.corpus):
-            raise PartUnavailable(str(self.snapshot.artifact.location), "it has no such rows")
+            raise PartUnavailable(str(self.snapshot.artifact.location), "rows out of range")
         return own + self.start
 
     def local(self, entities: Array) -> Ints:
-        """The part's ids of some names; -1 for one that it lacks."""
+        """Convert ids of names to those of the part; -1 for a name that it lacks."""
         if not len(self.numbers):
             return np.full(len(entities), -1)
-        wanted = entities.astype(self.numbers.dtype)  # else all numbers are converted
+        wanted = entities.astype(self.numbers.dtype)  # otherwise NumPy converts all numbers
         at = np.minimum(self.numbers.searchsorted(wanted), len(self.numbers) - 1)
         return np.where(self.numbers[at] == entities, at, -1)
 
 
 @dataclass(frozen=True)
 class JoinedView(View):
-    """A view of all parts, with names but without mentions and ties.
+    """A view of all parts, with the names but without mentions and ties.
 
     Attributes:
         parts: the parts with visible passages, and the view of each.
@@ -82,10 +82,10 @@ class JoinedView(View):
 
 
 class JoinedArtifact(Artifact):
-    """The folders of all parts as one version, which changes with each of them."""
+    """The folders of all parts as one version, which changes when one of them changes."""
 
     def __init__(self, parts: Sequence[Artifact], entities: int) -> None:
-        self.parts, self._lease = parts, -1  # each part holds its own
+        self.parts, self._lease = parts, -1  # each part has its own lease
         manifests = [part.manifest for part in parts]
         counts = dict(sum((Counter(each.counts) for each in manifests), Counter[str]()))
         versions = canonical_json([each.data for each in manifests])
@@ -101,10 +101,10 @@ class JoinedArtifact(Artifact):
 
 
 class JoinedSnapshot(PassageSnapshot):
-    """Several parts as one version: rows of all parts, one part after another.
+    """Several parts as one version; rows are numbered over all parts, one part after another.
 
     Attributes:
-        parts: in their order.
+        parts: the parts in the given order.
         names: keys and kinds of the names of all parts.
     """
 
@@ -169,7 +169,7 @@ class JoinedSnapshot(PassageSnapshot):
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
 
     def without(self, addresses: Sequence[str]) -> JoinedSnapshot:
-        """This version as if the parts at these addresses held no passage."""
+        """Return this version as if the parts at these addresses had no passages."""
         places = {str(part.snapshot.artifact.location): part for part in self.parts}
         visible = np.ones(len(self.corpus), np.bool_)
         for address in addresses:
@@ -193,7 +193,7 @@ class JoinedSnapshot(PassageSnapshot):
         return known_share(decode(np.concatenate(ask_each(calls, "first_vectors"))))
 
     def language_of(self, row: int) -> str:
-        """The language of a passage; `OTHER` in an index of one language."""
+        """Return the language of a passage; `OTHER` in an index of one language."""
         part = next(each for each in reversed(self.parts) if each.start <= row)
         return part.snapshot.language_of(row - part.start)
 

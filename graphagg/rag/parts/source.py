@@ -1,8 +1,8 @@
-"""What questions ask of several parts: each part answers for its rows, and results are joined.
+"""Search over several parts: each part answers for its rows, and the results are joined.
 
-Names are numbered over all parts, and rows one part after another. Views of parts have common
-statistics of names (`graphagg.rag.parts.snapshot`); those of the words, titles and documents of a
-question are added up here.
+Names are numbered over all parts; rows are numbered one part after another. All views of parts have
+the same statistics of names (`graphagg.rag.parts.snapshot`). The statistics of a question's words,
+titles and documents are summed here.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ class VisibleParts:
         self._starts = np.array([part.start for part in self.parts])
 
     def owners(self, rows: Rows) -> Ints:
-        """The position of the part of each row."""
+        """Return the position of the part of each row."""
         return np.searchsorted(self._starts, rows, side="right") - 1
 
     def split(self, rows: Rows) -> list[tuple[int, Ints, Rows]]:
-        """The parts of some rows: position, which of the rows, and their numbers in the part."""
+        """Group rows by part: position of the part, positions in `rows`, and rows in the part."""
         owner = self.owners(rows)
         pairs = [(i, np.flatnonzero(owner == i)) for i in distinct(owner).tolist()]
         return [(i, some, rows[some] - self.parts[i].start) for i, some in pairs]
 
     def best(self, found: Sequence[tuple[Rows, Array]], k: int) -> tuple[Rows, Array]:
-        """The `k` rows of greatest value, best first; `found` are rows and values by part."""
+        """Return the `k` rows with the largest values, best first; `found` has a pair per part."""
         rows, values = self.joined(found)
         best = top_k(values, k, self._ranks[rows])
         return rows[best], values[best]
 
     def joined(self, found: Sequence[tuple[Rows, Array]]) -> tuple[Rows, Array]:
-        """Rows and values of all parts."""
+        """Concatenate rows and values of all parts."""
         pairs = zip(found, self.parts, strict=True)
         rows = np.concatenate([part.rows(own) for (own, _), part in pairs])
         return rows, np.concatenate([own for _, own in found])
 
 
 class JoinedLexical(Lexical):
-    """Scores of a question's terms over all parts, by their common document frequencies."""
+    """Scores of a question's terms over all parts, with the document frequencies of all parts."""
 
     def __init__(self, scores: JoinedScores, passages: int, df: list[int]) -> None:
         self._scores, self.df = scores, df
@@ -74,14 +74,14 @@ class JoinedLexical(Lexical):
         self.held: dict[int, Array] = {}  # terms of the candidates
 
     def best(self, k: int) -> tuple[Rows, Array]:
-        """Find the rows of `Lexical.best` among those of all parts."""
+        """Return what `Lexical.best` returns, over all parts."""
         found = self._scores.ask(self._scores.parts, "scores.lexical.best", k)
         rows, scores = self._scores.visible.joined(found)
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
 
     def covers(self, rows: Rows) -> Array:
-        """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
+        """Return a mask `[n, t]` of 0 and 1: whether row n contains term t."""
         if len(rows) and all(row in self.held for row in rows.tolist()):
             return np.array([self.held[row] for row in rows.tolist()])
         covers, scores = np.zeros((len(rows), len(self.df))), self._scores
@@ -94,12 +94,12 @@ class JoinedLexical(Lexical):
 
 
 class JoinedScores(QuestionScores):
-    """Scores of a question over all parts, which get it with the first step that needs them.
+    """Scores of a question over all parts; the first step that needs the parts sends it to them.
 
     Attributes:
-        visible: the parts.
-        cosines: of the sentences of hits, by row.
-        end: when a part that did not answer is late; the steps share the time.
+        visible: the parts with visible passages.
+        cosines: the cosines of the sentences of hits, by row.
+        end: deadline for the answers of parts; all steps share it.
     """
 
     lexical: JoinedLexical
@@ -115,7 +115,7 @@ class JoinedScores(QuestionScores):
         self._parts = list[PartQuestion]()
 
     def ask_each(self, calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[Any]:
-        """Call a method of each object, within the time of the question."""
+        """Call a method of each object, within the time limit of the question."""
         return ask_each(calls, method, self.end)
 
     def ask(self, targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
@@ -124,7 +124,7 @@ class JoinedScores(QuestionScores):
 
     @property
     def parts(self) -> list[PartQuestion]:
-        """The question in each part."""
+        """The question, as an object in each part."""
         return self._parts or self._start(None, 0)[0]
 
     def _start(
@@ -141,7 +141,7 @@ class JoinedScores(QuestionScores):
         return self._parts, leading
 
     def leading(self, config: MultihopConfig, size: int) -> list[Pool]:
-        """The best of each part."""
+        """Return the pool of each part; see `CandidateScorer.leading`."""
         found = [None] * len(self._parts) if self._parts else self._start(config, size)[1]
         late = [part for part, pool in zip(self._parts, found, strict=True) if pool is None]
         rest = iter(self.ask(late, "leading", config, size, self.certainty) if late else ())
@@ -149,11 +149,11 @@ class JoinedScores(QuestionScores):
 
     @cached_property
     def certainty(self) -> float:
-        """That of all parts, which get the counts of the documents that are named."""
+        """The certainty over all parts; sends the counts of named documents to the parts."""
         named = [part for part, own in zip(self.parts, self._named_by, strict=True) if own]
         if not named:
             return 0.0
-        count, df = self._documents_of_all, Counter[int]()  # with the terms of no document
+        count, df = self._documents_of_all, Counter[int]()  # includes terms in no document
         for own in self._named_by:
             df.update(own)
         largest = max(self.ask(named, "take_documents", count, dict(df)))
@@ -163,14 +163,14 @@ class JoinedScores(QuestionScores):
 
     @property
     def strongest(self) -> Strongest:
-        """The best by similarity, and by words."""
+        """The best passages by similarity, and by words."""
         _ = self.parts
         similarity, words, _ = map(max, zip(*self._strongest, strict=True))
         of_words = max(each.of_words for each in self._strongest if each.words == words)
         return Strongest(similarity, words, of_words)
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
-        """The `k` most similar visible passages, best first."""
+        """Return the `k` most similar visible passages, best first."""
         return self.visible.best(self.ask(self.parts, "scores.nearest", k), k)
 
 
@@ -188,7 +188,7 @@ class JoinedMultihop(MultihopSource):
         self._visible = visible
 
     def leading(self, question: QuestionScores, size: int) -> Pool:
-        """The pool in two parts, each with its values: the `size` best, and the best titled."""
+        """Return the pool in two parts with their values: the `size` best, and the best titled."""
         best, titled = zip(*_joined(question).leading(self.config, size), strict=True)
         return self._visible.best(best, size), self._visible.best(titled, MOST_TITLED)
 
@@ -201,7 +201,7 @@ class JoinedMultihop(MultihopSource):
     def _merged(
         self, scores: JoinedScores, parts: Sequence[int], found: Sequence[Candidates]
     ) -> Candidates:
-        """The candidates of some parts."""
+        """Join the candidates of some parts."""
         pairs = zip(found, parts, strict=True)
         own = [each._replace(rows=self._visible.parts[i].rows(each.rows)) for each, i in pairs]
         joined = [np.concatenate(column) for column in zip(*own, strict=True)]
@@ -211,7 +211,7 @@ class JoinedMultihop(MultihopSource):
         return candidates
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
-        """Find the entities that link passages to others; with the first vector of each passage."""
+        """Find the entities that link passages to others, and the first vector of each passage."""
         each, scores = self._visible.split(frontier), _joined(question)
         found = scores.ask_each([(scores.parts[i], (own,)) for i, _, own in each], "bridges")
         moved, first = list[Bridges](), np.empty((len(frontier), found[0][1].shape[1]), np.uint8)
@@ -226,7 +226,7 @@ class JoinedMultihop(MultihopSource):
     def linked(
         self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
-        """Every link from the frontier, and the passages they lead to that are not known yet."""
+        """Return all links from the frontier, and the linked passages that are not in `known`."""
         asked, owner = _joined(scores), self._visible.owners(frontier.rows)
         known_by, pool_by = (
             {i: own for i, _, own in self._visible.split(r)} for r in (known, pool)
@@ -234,9 +234,9 @@ class JoinedMultihop(MultihopSource):
         parts, calls, bridge_of = list[int](), [], list[Array]()
         for i, part in enumerate(self._visible.parts):
             local = part.local(bridges.entity)
-            some = np.flatnonzero(local >= 0)  # this part has the others neither in its texts
+            some = np.flatnonzero(local >= 0)  # the others are not in this part's texts
             is_last = part is self._visible.parts[-1]
-            # A part with no names to follow and no pool is left out, but one is always asked.
+            # Skip a part that has none of the names and no pool, but call at least one part.
             if not len(some) and i not in pool_by and (parts or not is_last):
                 continue
             columns = {name: column[some] for name, column in vars(bridges).items()}
@@ -245,7 +245,7 @@ class JoinedMultihop(MultihopSource):
             of_part = (known_by.get(i, _NONE), pool_by.get(i, _NONE))
             calls.append((asked.parts[i], (asked.of_titles, own, within, *of_part)))
             parts.append(i)
-            bridge_of.append(np.append(some, -1))  # at -1, of a link by similarity
+            bridge_of.append(np.append(some, -1))  # index -1 is for links by similarity
         edges, more = zip(*asked.ask_each(calls, "linked"), strict=True)
         moved = [
             own._replace(bridge=bridge[own.bridge], row=self._visible.parts[i].rows(own.row))
@@ -258,7 +258,7 @@ class JoinedMultihop(MultihopSource):
         return joined, Candidates(*(column[is_linked] for column in found))
 
     def speller(self, question: QuestionScores) -> Speller:
-        """Finds spellings of entities, for the hits of a question."""
+        """Return an object that finds spellings of entities, for the hits of a question."""
         return JoinedSpeller(self.corpus, self.view.gazetteer, _joined(question))
 
 
@@ -266,14 +266,14 @@ _NONE = np.zeros(0, np.int64)
 
 
 class JoinedSpeller(Speller):
-    """Finds spellings in the passages of all parts, which send all at once."""
+    """Finds spellings in the passages of all parts, with one step per part."""
 
     def __init__(self, corpus: StoredCorpus, names: Gazetteer, scores: JoinedScores) -> None:
         super().__init__(corpus, names)
         self._scores, self._mentions = scores, dict[tuple[int, int], tuple[int, int]]()
 
     def prepare(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
-        """Get passages and those that paths lead through, with mentions and cosines."""
+        """Fetch the passages of hits and of their paths, with mentions and cosines."""
         scores, parts, corpus = self._scores, self._scores.visible.parts, self._corpus
         read = [(-1, row) for row in (*rows, *(row for _, row in mentions))]
         fresh = dict.fromkeys(each for each in (*read, *mentions) if each not in self._mentions)
@@ -291,19 +291,19 @@ class JoinedSpeller(Speller):
                 self._read[row] = table.read(inside, table.metadata_of(inside), text)
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of the first mention of an entity in a passage."""
+        """Return the first token and length of the first mention of an entity in a passage."""
         return self._mentions[entity, row]
 
 
 def _by_row(corpus: StoredCorpus, rows: Rows, cosines: Floats) -> Iterator[tuple[int, Floats]]:
-    """The cosines of the sentences of each row."""
+    """Split the cosines of sentences by row."""
     bounds = corpus.sentence_bounds
     ends = np.cumsum(bounds[rows + 1] - bounds[rows])
     return zip(rows.tolist(), np.split(cosines, ends[:-1]), strict=False)
 
 
 class JoinedSource(PassageSource):
-    """The visible passages of all parts, as questions see them."""
+    """Gives modes access to the visible passages of all parts."""
 
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
@@ -313,7 +313,7 @@ class JoinedSource(PassageSource):
         self.of_sentences = dict[Queries, dict[int, Floats]]()  # cosines by row
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
-        """Names of a question that are one word in the title or path of a document."""
+        """Return names of a question that a document's title or path writes as one word."""
         reading = read_terms(text, tokens, (), self.snapshot.analyzers, self.view.languages)
         found = {each for words, _ in self._read(text, reading.terms) for each in words}
         return [word for *_, word in sorted(found)]
@@ -325,22 +325,22 @@ class JoinedSource(PassageSource):
         return found
 
     def scores(self, question: EncodedQuestion) -> JoinedScores:
-        """The scores of a question, with the document frequencies of its terms."""
+        """Return the scores of a question; counts the document frequencies of new terms."""
         if others := [term for term in question.terms if term not in self._df]:
             self._read("", others)
         return JoinedScores(self, question, [self._df[term] for term in question.terms])
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
-        """The scores of some terms."""
+        """Return the scores of some terms."""
         reading = QuestionReading("", tuple(terms), (), (), (), ())
         return self.scores(EncodedQuestion(reading, np.zeros(0, np.float32))).lexical
 
     def multihop(self, config: MultihopConfig) -> MultihopSource:
-        """The source of candidates and links."""
+        """Return the source of candidates and links for mode `multihop`."""
         return JoinedMultihop(self.visible, self._joined, self.view, config)
 
     def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
-        """The cosine of each sentence of each row with one vector."""
+        """Return the cosine of each sentence of each row with one vector."""
         held = self.of_sentences.setdefault(query, {})
         each = self.visible.split(rows[[row not in held for row in rows.tolist()]])
         calls = [(self.visible.parts[i].opened, (own, query)) for i, _, own in each]

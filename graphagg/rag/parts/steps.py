@@ -1,7 +1,7 @@
-"""The steps of a question in one part: all that is asked of it, in arrays.
+"""The steps of a question in one part, with arrays as arguments and results.
 
-`graphagg.rag.parts.source` asks all parts and joins the results. The same objects answer in this
-process and, by `graphagg.rag.parts.wire`, over HTTP.
+`graphagg.rag.parts.source` calls all parts and joins the results. The same objects are used in one
+process and, with `graphagg.rag.parts.wire`, over HTTP.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 SECONDS, QUESTION_SECONDS = 5.0, 10.0
 """Time limits of a step in another process, and of all steps of a question."""
-_LONGEST = 1 << 24  # bytes of texts that are read at once
+_LONGEST = 1 << 24  # largest number of bytes of texts per read
 Pool = tuple[tuple[Rows, Array], tuple[Rows, Array]]  # see `CandidateScorer.leading`
 
 
 def ask_each(
     calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str, end: float = math.inf
 ) -> list[Any]:
-    """Call a method of each object with arguments of its own; other processes run it at once.
+    """Call a method of each object with its arguments; other processes run it in parallel.
 
-    They have until `end`, by `time.monotonic`, and no longer than the limit of the step.
+    Their deadline is `end` (`time.monotonic`) or the time limit of the step, if that is earlier.
     """
     begun, found = list[Any](), list[Any]()
     try:
@@ -62,56 +62,56 @@ def ask_each(
 
 
 class OpenedPart:
-    """One version of a part; rows and entities are its own."""
+    """One version of a part; numbers of rows and entities are those of the part."""
 
-    size = 0  # of its names
+    size = 0  # number of names
 
     def __init__(self, snapshot: PassageSnapshot) -> None:
         self.snapshot = snapshot
         self._names: NamesOfPart | None = None
 
     def texts(self, name: str, start: int, stop: int) -> Array:
-        """A part of the compressed texts."""
+        """Return a slice of the compressed texts."""
         if not name.endswith(".texts.zlib"):
             raise InvalidParameter(f"{name[:40]!r} is not a file of texts")
         return self.snapshot.artifact.array(name)[start : min(stop, start + _LONGEST)]
 
     def first_vectors(self, rows: Rows) -> Codes:
-        """The stored first vectors of some passages."""
+        """Return the stored first vectors of some passages."""
         corpus = self.snapshot.corpus
         return corpus.windows.rows(corpus.window_bounds[rows])
 
     def cosines(self, rows: Rows, query: Queries) -> Array:
-        """The cosines of all sentences of some passages with one vector."""
+        """Return the cosines of all sentences of some passages with one vector."""
         return np.concatenate(sentence_cosines(self.snapshot.corpus, rows, query))
 
     def named(self, others: StringTable, kinds: Array) -> tuple[NamedPart, Array]:
-        """Find the names of all parts in its passages; `others` are those that it lacks.
+        """Find the names of all parts in its passages; `others` are the names that it lacks.
 
-        Also returns `[E]` the numbers of its names among those of all parts, ascending.
+        Also returns the positions `[E]` of its names among the names of all parts, ascending.
         """
-        from graphagg.rag.parts.names import find_names  # not before a question
+        from graphagg.rag.parts.names import find_names  # imported on first use
 
         names = self._names = find_names(self.snapshot, others, kinds, self._names)
         return NamedPart(self.snapshot, names), names.numbers
 
 
 class NamedPart:
-    """A part that knows the names of all parts."""
+    """A part with the names of all parts."""
 
     def __init__(self, snapshot: PassageSnapshot, names: NamesOfPart) -> None:
         self.snapshot, self._names, self.size = snapshot, names, len(names.numbers)
 
     def uses(self, visible: Mask) -> tuple[Array, Array]:
-        """Flags and balance of its names; see `NameUses`."""
+        """Return flags and balance of its names; see `NameUses`."""
         return NameUses.of(self._names.gazetteer, visible)
 
     def view(
         self, visible: Mask, flags: Array, balance: Array
     ) -> tuple[PartView, Array, int, int, int, dict[str, int]]:
-        """The view of some passages, with the uses of its names in all parts.
+        """Create the view of some passages; `flags` and `balance` count uses in all parts.
 
-        Also returns `[E]` df of its names; passages, tokens, documents, and passages by language.
+        Also returns df `[E]` of its names; passages, tokens, documents, and passages by language.
         """
         lexicon, uses = self.snapshot.lexicon, NameUses(flags, balance)
         view = View.of(self._names.gazetteer, lexicon, visible, uses=uses)
@@ -127,13 +127,13 @@ class PartView:
         self.snapshot, self._view, self.size = snapshot, view, len(view.df)
 
     def share(self, df: Array, passages: int, tokens: int) -> None:
-        """Set the counts of all parts."""
+        """Set the statistics over all parts."""
         self._view = replace(self._view, df=df, passages=passages, tokens=tokens)
 
     def read(
         self, text: str, terms: Sequence[Term]
     ) -> tuple[list[tuple[int, int, str]], list[int]]:
-        """The words of a question that documents of the part write as one, and df."""
+        """Return the words of a question that documents of the part write as one, and df."""
         view, analyzers = self._view, self.snapshot.analyzers
         words = words_written_as_one(text, scan(text), view, analyzers, view.languages)
         return list(words), list(Lexical(view, terms).df)
@@ -148,10 +148,10 @@ class PartView:
         config: MultihopConfig | None,
         size: int,
     ) -> tuple[PartQuestion, dict[int, int], list[Array], Strongest | None, Pool | None]:
-        """A question with the part's numbers of its entities, their common rarity and all df.
+        """Start a question, with the part's ids of its entities, and rarity and df over all parts.
 
         Also returns how many documents have its terms in their names, the closeness of the passages
-        that each entity titles, and the best passages. The `leading` ones too with a `config`,
+        titled by each entity, and the best passages. With a `config`, also returns `leading`,
         unless the documents of all parts must be counted first.
         """
         view, dense = self._view, self.snapshot.dense
@@ -178,35 +178,35 @@ class PartQuestion:
         self.size = len(view.df)
 
     def take_documents(self, count: int, df: dict[int, int]) -> float:
-        """Set the counts of documents of all parts; returns the largest rarity."""
+        """Set the counts of documents over all parts; returns the largest rarity."""
         self.scores.documents = NamedDocuments(count, df)
         return self.scores.largest_rarity
 
     def leading(self, config: MultihopConfig, size: int, certainty: float) -> Pool:
-        """The best of the part, with the certainty of all parts."""
+        """Return the pool of the part, with the certainty over all parts."""
         self.scores.certainty, self._config = certainty, config
         return self._source.leading(self.scores, size)
 
     def candidates(self, levels: Sequence[Array], rows: Rows) -> Candidates:
-        """Compute features and F of some rows, with the levels of titles of all parts."""
+        """Compute features and F of some rows, with the title levels of all parts."""
         self.scores.levels = dict(enumerate(levels))
         return self._source.candidates(rows, self.scores)
 
     def bridges(self, frontier: Rows) -> tuple[Bridges, Codes]:
-        """Find the entities that link passages to others; with the first vector of each passage."""
+        """Find the entities that link passages to others, and the first vector of each passage."""
         return self._source.bridges(frontier, self.scores)
 
     def linked(
         self, levels: Sequence[Array], bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
-        """Every link to passages of the part, and those that are not known yet."""
+        """Return all links to passages of the part, and the linked ones that are not in `known`."""
         self.scores.levels = dict(enumerate(levels))
         return self._source.linked(self.scores, bridges, frontier, known, pool)
 
     def shown(self, entities: Array, rows: Rows) -> tuple[StringTable, Array, list[Any]]:
-        """Get the texts of the rows with entity -1, the cosines of their sentences, and mentions.
+        """Return texts of the rows with entity -1, the cosines of their sentences, and mentions.
 
-        These are what `Speller.first_mention` returns for each entity and row.
+        Mentions are the results of `Speller.first_mention` for each entity and row.
         """
         corpus, read = self.snapshot.corpus, rows[entities < 0]
         texts = StringTable.pack_bytes(map(corpus.raw_text, read.tolist()))
@@ -217,6 +217,6 @@ class PartQuestion:
     @property
     def _source(self) -> MultihopSource:
         if self._config is None:
-            raise InvalidParameter("`leading` was not asked yet")
+            raise InvalidParameter("`leading` has not been called yet")
         snapshot = self.snapshot
         return MultihopSource(snapshot.corpus, snapshot.ranks, self._view, self._config)

@@ -1,7 +1,7 @@
-"""How steps of a question travel between processes: as JSON, followed by the bytes of arrays.
+"""Message format for steps between processes: JSON, followed by the bytes of arrays.
 
-Values are numbers, texts, arrays of a few types, and the records below. Objects stay in the process
-of the part and are named by a key. Nothing is executed that a message names.
+Values are numbers, strings, arrays of a few types, and the records below. Other objects stay in the
+process of the part; messages contain their keys. Messages cannot run code.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _FIELDS = {"Queries": ["vectors"], "StringTable": ["data", "offsets"]} | {
     for name, each in _RECORDS.items()
     if each not in (Queries, StringTable)
 }
-LENGTH = 8  # bytes of a length
+LENGTH = 8  # size of a length field in bytes
 ANSWERED, FAILED = b"\0", b"\1"  # first byte of an answer
 
 
 def framed(message: bytes) -> bytes:
-    """Put the length of a message before it."""
+    """Prefix a message with its length."""
     return len(message).to_bytes(LENGTH, "little") + message
 
 
 def encode(value: object, keep: Callable[[object], str] | None = None) -> bytes:
-    """Encode a value as a message; `keep` returns the key of an object that stays here."""
+    """Encode a value as a message; `keep` stores an object here and returns its key."""
     arrays = list[Array]()
     text = json.dumps(_encoded(value, arrays, keep), separators=(",", ":")).encode()
     return b"".join([framed(text), *map(np.ndarray.tobytes, arrays)])
 
 
 def decode(body: bytes, made_of: Callable[[str], object]) -> Any:
-    """The value of a message, or `InvalidParameter`; `made_of` returns the object of a key."""
+    """Decode a message, or raise `InvalidParameter`; `made_of` returns the object of a key."""
     try:
         end = LENGTH + int.from_bytes(body[:LENGTH], "little")
         return _Decoder(body, end, made_of).value(json.loads(body[LENGTH:end]))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
-        raise InvalidParameter("the message is no step of a question; check the versions") from None
+        raise InvalidParameter("the message is not a valid step; check the versions") from None
 
 
 def _encoded(value: Any, arrays: list[Array], keep: Callable[[object], str] | None) -> Any:
@@ -84,7 +84,7 @@ def _encoded(value: Any, arrays: list[Array], keep: Callable[[object], str] | No
 
 
 class _Decoder:
-    """Reads the values of one message; its arrays begin at `place`, in the order of the JSON."""
+    """Reads the values of one message; its arrays start at offset `place`, in JSON order."""
 
     def __init__(self, body: bytes, place: int, made_of: Callable[[str], object]) -> None:
         self._body, self._place, self._made_of = body, place, made_of
@@ -104,7 +104,7 @@ class _Decoder:
 
     def _array(self, kind: str, shape: list[int]) -> Array:
         if kind not in _TYPES or any(not isinstance(n, int) or n < 0 for n in shape):
-            raise ValueError("type of an array")
+            raise ValueError("invalid dtype or shape of an array")
         array: Array = np.frombuffer(self._body, kind, math.prod(shape), self._place)
         self._place += array.nbytes
         return array.reshape(shape).copy()

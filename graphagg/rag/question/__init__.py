@@ -1,1 +1,1 @@
-"""Questions and their answers: how a question is read, and the types of requests and results."""
+"""Questions and answers: parsing of questions, and the types of requests and results."""

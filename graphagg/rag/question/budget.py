@@ -1,4 +1,4 @@
-"""`max_tokens`: as many passages as fit, best first, and whole sentences of the next one."""
+"""The token budget `max_tokens`: the best passages that fit, and whole sentences of the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphagg.rag.question.results import Hit
 
 
 def fitting_hits(hits: Iterable[Hit], max_tokens: int) -> list[Hit]:
-    """The first hits with at most `max_tokens` in all; the last one may be cut to a piece."""
+    """Return the first hits with at most `max_tokens` in total; the last one may be cut."""
     chosen = list[Hit]()
     for hit in hits:
         text = hit.passage.text
@@ -24,9 +24,9 @@ def fitting_hits(hits: Iterable[Hit], max_tokens: int) -> list[Hit]:
 
 
 def whole_sentences(text: str, match: Span, max_tokens: int) -> Span | None:
-    """A matching sentence and the ones around it that fit, those after it first.
+    """Return a matching sentence with the sentences around it that fit, later sentences first.
 
-    None: the match alone does not fit.
+    Returns None if the match alone does not fit.
     """
     others = [each for each in sentences(text) if each[1] <= match.start or each[0] >= match.end]
     spans = sorted([match, *map(Span._make, others)])

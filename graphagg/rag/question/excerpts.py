@@ -1,6 +1,6 @@
 """Excerpts of passages: the sentence that matched and the text around it, up to a budget.
 
-All outputs that return text limit it here, in characters; an excerpt says where it was cut.
+All outputs that limit text do it here, in characters; an excerpt records where it was cut.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 from graphagg.rag.documents.passages import Passage, trail
 
 CHARACTERS = 2_000
-"""Default number of characters that a surface shows of a hit and its neighbors."""
+"""Default number of characters to show of a hit and its neighbors."""
 NEIGHBORS = 3
-"""Chunks on each side of a hit that may fill the budget."""
+"""Number of chunks on each side of a hit that may fill the budget."""
 ELLIPSIS = "..."
 
 
 def tokens_of(text: str) -> int:
-    """Count the tokens of a text: one for every four bytes of UTF-8, rounded up.
+    """Estimate the number of tokens of a text: one per four bytes of UTF-8, rounded up.
 
-    Tokenizers of language models make about as many of English prose.
+    For English prose this is close to the tokenizers of language models.
 
     Examples:
         >>> tokens_of("Ada lived in York."), tokens_of("")
@@ -70,7 +70,7 @@ class Excerpt:
 
 
 def excerpt(text: str, match: Span, longest: int) -> Excerpt:
-    """Cut a text between words to at most `longest` characters around a span, or its beginning."""
+    """Cut a text at word boundaries to at most `longest` characters around a span or its start."""
     start, end = 0, len(text)
     if end > longest:
         spare = max(longest - (match.end - match.start), 0)
@@ -109,17 +109,17 @@ def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Pa
 
 
 MARKS = "marks"
-"""Key of the headings and pages that begin within a passage: `[offset, headings, page]` each."""
+"""Metadata key of the headings and pages that begin in a passage: `[offset, headings, page]`."""
 
 
 class Place(NamedTuple):
-    """Where a sentence stands in its document.
+    """The place of a sentence in its document.
 
     Attributes:
-        title: of the document, with the headings above the sentence.
+        title: title of the document, with the headings above the sentence.
         heading: these headings, outermost first.
-        page: from 1; None where the document has no pages.
-        anchor: the name of the closest target of links before it, such as a heading's; "" for none.
+        page: page number from 1; None if the document has no pages.
+        anchor: name of the last link target before the sentence, such as a heading's; "" if none.
     """
 
     title: str
@@ -129,7 +129,7 @@ class Place(NamedTuple):
 
 
 def place_of(passage: Passage, offset: int) -> Place:
-    """The place of a character of a passage."""
+    """Return the place of a character of a passage."""
     metadata, title = passage.metadata, passage.title
     stated, page = metadata.get("heading"), metadata.get("page")
     above = tuple(map(str, stated)) if isinstance(stated, list) else ()
@@ -146,24 +146,24 @@ def place_of(passage: Passage, offset: int) -> Place:
 
 
 def marks_of(metadata: Mapping[str, Any]) -> list[tuple[int, list[str], int | None]]:
-    """The marks of a passage; none if the key holds values of the user's."""
+    """Return the marks of a passage; none if a user's own metadata has the key."""
     marks = metadata.get(MARKS)
     if not isinstance(marks, list) or not all(isinstance(each, list) for each in marks):
         return []
     return marks if {tuple(map(type, each))[:2] for each in marks} == {(int, list)} else []
 
 
-_LONGEST_STEP = 300  # characters of a hop, a title or a value of metadata under a budget
-MOST_NAMES = 20  # ids of equal texts, and keys of metadata, under a budget
+_LONGEST_STEP = 300  # characters of a hop, title or metadata value if a budget is set
+MOST_NAMES = 20  # ids of equal texts, and metadata keys, if a budget is set
 
 
 def shortened(text: str) -> str:
-    """The beginning of a long title, hop or value."""
+    """Truncate a long title, hop or value."""
     return text if len(text) <= _LONGEST_STEP else text[:_LONGEST_STEP] + ELLIPSIS
 
 
 def short_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The first values; long ones become the beginning of their text."""
+    """Return the first keys and values; long ones are truncated as text."""
     return {
         shortened(key): value if len(text := str(value)) <= _LONGEST_STEP else shortened(text)
         for key, value in list(metadata.items())[:MOST_NAMES]

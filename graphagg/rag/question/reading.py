@@ -25,12 +25,12 @@ class QuestionReading:
 
     Attributes:
         text: the question.
-        terms: its distinct words without stop words, by their stems.
-        spans: the first word of each term, in characters; (0, 0) for a part of a word.
+        terms: its distinct words without stop words, as stems.
+        spans: span of the first word of each term, in characters; (0, 0) for a part of a word.
         capitals: whether each term is written like a name: with a capital or a digit, or as two or
-            three words that are one in the title or path of a document.
-        entities: ids of the visible entities that it names, in order; leftmost-longest.
-        names: these entities as the question writes them; in mode `linearrag` the names that the
+            three words that a document's title or path writes as one.
+        entities: ids of the visible entities that it names, in order (leftmost-longest match).
+        names: spellings of these entities in the question; in mode `linearrag` the names that the
             extractor finds.
     """
 
@@ -43,7 +43,7 @@ class QuestionReading:
 
     @property
     def has_clause(self) -> bool:
-        """Whether a second English question word begins a clause; not in a choice ("or")."""
+        """Whether a second English question word begins a clause; False for a choice ("or")."""
         text = self.text
         for name in self.names:
             text = text.replace(name, "")
@@ -52,9 +52,9 @@ class QuestionReading:
 
 
 class NameFound(NamedTuple):
-    """A visible entity in a question: its first token, minus their number, and its id.
+    """A visible entity in a question: first token, minus the number of tokens, order and id.
 
-    Sorted, the leftmost and longest is the first; `order` is of those with the same tokens.
+    Sorting puts the leftmost and longest first; `order` decides between equal tokens.
     """
 
     start: int
@@ -71,9 +71,9 @@ def read_question(
     analyzers: Analyzers,
     languages: Collection[str],
 ) -> QuestionReading:
-    """Find a question's terms and entities, from `names_in` and `words_written_as_one` it.
+    """Find a question's terms and entities; `names` is from `names_in`.
 
-    `languages` are those of the visible passages.
+    `words` are from `words_written_as_one`, `languages` are those of the visible passages.
     """
     entities: dict[int, str] = {}
     for name in _leftmost_longest(names):
@@ -106,10 +106,10 @@ def read_terms(
 def words_written_as_one(
     text: str, tokens: TextTokens, view: View, analyzers: Analyzers, languages: Collection[str]
 ) -> Iterator[tuple[int, int, str]]:
-    """Two or three names of a question that are one word in the title or path of a document.
+    """Find two or three names of a question that a document's title or path writes as one word.
 
-    Any words may be names where none has a capital or a digit. Yields their number, the first of
-    their tokens, and the word, in this order.
+    If no word has a capital or a digit, all words may be names. Yields the number of names, the
+    index of the first token, and the joined word, in this order.
     """
     if not view.lexicon.has_context:
         return
@@ -139,10 +139,10 @@ def _spans(
 def names_in(
     text: str, tokens: TextTokens, view: View, listed: ListedNames | None
 ) -> Iterator[NameFound]:
-    """Find visible entities whose words are in a question; `listed` are names of the user.
+    """Find visible entities whose words are in a question; `listed` are names of a user's list.
 
-    One of their words must be capitalized, unless only the question's first word is or none.
-    Codes and listed names are found in any case.
+    One of their words must be capitalized, unless at most the question's first word is.
+    Codes and listed names match in upper or lower case.
     """
     gazetteer = view.gazetteer
     capital = [is_capital(text[start]) for start, _ in tokens.spans]
@@ -164,7 +164,7 @@ def names_in(
 
 
 def _ties_any(entity: int, view: View) -> bool:
-    """Whether a visible passage mentions the entity; common words have no mentions."""
+    """Return whether a visible passage mentions the entity; common words have no mentions."""
     return bool(view.entity[entity] and view.df[entity])
 
 
@@ -179,7 +179,7 @@ def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int
         if key == prefix:
             yield length, low
         prefix += b" "
-        if not (key + b" ").startswith(prefix):  # a blank comes before all that words hold
+        if not (key + b" ").startswith(prefix):  # a space sorts before word characters
             return
 
 
@@ -187,6 +187,6 @@ def _leftmost_longest(names: Iterable[NameFound]) -> Iterator[NameFound]:
     begin, end = -1, 0
     for name in sorted(names):
         last = name.start - name.length
-        if name.start >= end or (name.start, last) == (begin, end):  # or a key of the same words
+        if name.start >= end or (name.start, last) == (begin, end):  # or a key with the same tokens
             begin, end = name.start, last
             yield name

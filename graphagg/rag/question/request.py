@@ -1,15 +1,15 @@
-"""A request: how questions to a passage index are answered; checks of questions.
+"""The options of a request to a passage index, and checks of questions.
 
-An option is declared once, as a field of `Request`: its type, its default and its documentation.
-Python takes it by name. For command line, shell, HTTP and MCP, `options` gives each field as an
-option in plain values, so a new field needs no other line here but one in `RequestFields`, which
-repeats names and types for type checkers alone. Four fields hold objects; `_FORMS` and `_RECENCY`
-say how they are written:
+An option is declared once, as a field of `Request` with its type, default and documentation. In
+Python it is passed by name. For command line, shell, HTTP and MCP, `options` converts each field to
+an option with plain values, so a new field only needs one more line, in `RequestFields`, which
+repeats names and types for type checkers. Four fields hold objects; `_FORMS` and `_RECENCY` define
+how they are written:
 
-    filter      words: conditions such as year>=2000, all of which must hold; JSON: an object
+    filter      words: conditions such as year>=2000, which must all be true; JSON: an object
     as_of       a date, or a date and time, as text
     recency     two numbers, `recency` and `half_life`
-    config      none: the command line has presets of its own
+    config      not an option: the command line has its own presets
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.value_types import parse_instant
 
 When = str | date
-"""A moment: ISO 8601 text, a date, or a date and time."""
+"""A point in time: ISO 8601 text, a date, or a date and time."""
 VersionChoice = Literal["auto", "all"]
 VERSIONS: tuple[VersionChoice, ...] = get_args(VersionChoice)
 _DAY = 86_400_000_000  # microseconds
@@ -38,9 +38,9 @@ class Recency:
     """A preference for newer passages: `weight * 2^(-age / half_life)` is added to their scores.
 
     Attributes:
-        weight: score that the newest passages gain; older ones gain less. Scores of mode multihop
-            run from 0 to about 4. 0: age does not count.
-        half_life: age in days at which a passage gains half as much.
+        weight: added to the score of the newest passages; older ones get less. Scores of mode
+            multihop are between 0 and about 4. 0: age is ignored.
+        half_life: age in days at which a passage gets half the weight.
 
     Examples:
         >>> from graphagg.rag.documents.value_types import parse_instant
@@ -57,7 +57,7 @@ class Recency:
         number("half_life", self.half_life, above=0.0)
 
     def gain(self, when: object, now: int) -> float:
-        """Return the gain of a passage by its `when` (0 without); `now` is in microseconds."""
+        """Return the gain of a passage from its `when` (0 without); `now` is in microseconds."""
         instant = parse_instant(when) if isinstance(when, str) else None
         if instant is None:
             return 0.0
@@ -66,7 +66,7 @@ class Recency:
 
 
 class VisibleFields(TypedDict, total=False):
-    """The fields of `Request` that choose passages, also for graphs, maps and similar items."""
+    """The fields of `Request` that select passages, also used by graphs, maps and similar items."""
 
     filter: Mapping[str, Any] | None
     include: str | Iterable[str] | None
@@ -74,7 +74,7 @@ class VisibleFields(TypedDict, total=False):
 
 
 class RequestFields(VisibleFields, total=False):
-    """The fields of `Request`, to be given by name instead of a `Request`."""
+    """The fields of `Request`, which can be passed by name instead of a `Request`."""
 
     mode: Mode
     config: Config | None
@@ -92,8 +92,8 @@ class RequestFields(VisibleFields, total=False):
 class Request:
     """Options of a retrieval: the mode, the visible passages, and what changes scores.
 
-    Passages that `filter`, `include`, `exclude` or `as_of` hide neither score nor lead anywhere:
-    the answer is the answer of an index that holds exactly the visible passages.
+    Passages that `filter`, `include`, `exclude` or `as_of` hide have no score and no links:
+    the answer is the same as from an index of exactly the visible passages.
 
     Examples:
         >>> request = Request(mode="bm25", filter={"year": {"gte": 2000}}, exclude=["p7"])
@@ -108,7 +108,7 @@ class Request:
         mode: retrieval mode: multihop (follows links between passages), linearrag (LinearRAG as
             published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25).
         config: settings of the mode: `MultihopConfig` or `LinearRAGConfig`. None: the defaults of
-            the mode; for multihop, of the index's profile.
+            the mode; for multihop, those of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
         include: ids of passages or documents to search; all others are hidden. None: all are
@@ -116,23 +116,22 @@ class Request:
         exclude: ids of passages or documents to leave out.
         as_of: hide passages that are dated later than this ISO 8601 date, or date and time.
             Passages without a date stay visible. None: no limit.
-        recency: adds to the score of passages with a metadata `when`, the newer the more, as the
-            component `recency`. Ages are counted back from `as_of`, or from the newest visible
-            passage. None: age changes nothing.
+        recency: adds to the score of passages with a metadata `when`, more for newer ones, as the
+            component `recency`. Ages are relative to `as_of`, or to the newest visible passage.
+            None: age is ignored.
         neighbors: number of chunks of the same document to show before and after each hit.
-        max_tokens: maximum number of tokens of all texts together, four bytes of UTF-8 each. The
-            answer has as many of the best hits as fit, and whole sentences of the next one. Titles
-            do not count, and no neighbors are shown. None: no limit.
+        max_tokens: maximum total number of tokens of all texts, at four bytes of UTF-8 per token.
+            The answer has as many of the best hits as fit, and whole sentences of the next one.
+            Titles do not count, and no neighbors are shown. None: no limit.
         min_score: leave out hits with a lower score. Scores are comparable only within one question
             and one mode. None: no limit.
         min_confidence: return no hits if the confidence is lower, which is the estimated chance
             that the right passages are among the first k. Not available in mode bm25. None: no
             limit.
-        history: earlier questions of the conversation, the newest last; only the newest one is
-            used. "How do I disable it?" is understood after "How do I encrypt my disk?".
-        versions: how versions of one document are ordered: auto puts first the version that the
-            question asks for by a date or number, or else the newest; all keeps the order of the
-            mode.
+        history: earlier questions of the conversation, newest last; only the newest one is used.
+            "How do I disable it?" is then understood after "How do I encrypt my disk?".
+        versions: how versions of one document are ordered: auto puts the version with the date or
+            number in the question first, or else the newest; all keeps the order of the mode.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -175,19 +174,19 @@ class Request:
             )
 
     def with_fields(self, **fields: Any) -> Request:
-        """Replace some fields.
+        """Return a copy with some fields replaced.
 
         Args:
             fields: new values by name.
 
         Raises:
-            InvalidParameter: there is no such field, or a value is out of range.
+            InvalidParameter: a field is unknown, or a value is out of range.
         """
         return with_values(self, fields)
 
     @property
     def selection(self) -> Selection:
-        """The visible passages."""
+        """The conditions that select the visible passages."""
         return Selection(
             self.filter,
             None if self.include is None else tuple(self.include),
@@ -196,15 +195,15 @@ class Request:
         )
 
     def readings(self, question: str) -> list[str]:
-        """Return the texts to read for a question: itself, and joined with the one before it."""
+        """Return the texts to read for a question: alone, and after the previous question."""
         return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
 
 
 def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
-    """Read ids, each once; a string is one id.
+    """Return the distinct ids; a string is one id.
 
     Raises:
-        InvalidParameter: an id is no string.
+        InvalidParameter: an id is not a string.
     """
     listed = _listed(ids)
     if not all(isinstance(each, str) for each in listed):
@@ -213,15 +212,15 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def _listed(items: Any) -> tuple[Any, ...]:
-    """A list of texts, or one text."""
+    """Return a tuple of the items; one string is one item."""
     return tuple(items) if isinstance(items, Iterable) and not isinstance(items, str) else (items,)
 
 
 def instant_of(as_of: When | None) -> int | None:
-    """Convert a moment to microseconds since 1970; a date is the instant at which it begins.
+    """Convert a date or time to microseconds since 1970; a date means its beginning.
 
     Raises:
-        InvalidParameter: it is no ISO 8601 date, or date and time.
+        InvalidParameter: the text is not an ISO 8601 date, or date and time.
     """
     if as_of is None:
         return None
@@ -236,18 +235,18 @@ def instant_of(as_of: When | None) -> int | None:
 
 
 LONGEST_QUESTION = 10_000
-"""Characters a question may have."""
+"""Largest number of characters in a question."""
 
 
 def check_request(questions: Sequence[str], k: int) -> None:
-    """Raise `InvalidParameter` or `InvalidQuestion` for what cannot be answered."""
+    """Raise `InvalidParameter` for a bad `k`, `InvalidQuestion` for a bad question."""
     integer("k", k, 1)
     for question in questions:
         check_question(question)
 
 
 def questions_of(questions: Iterable[str]) -> list[str]:
-    """Many questions; raises `InvalidQuestion` for one, which would be taken letter by letter."""
+    """Return a list of questions; raise `InvalidQuestion` for a string, which is one question."""
     if isinstance(questions, str) or not hasattr(questions, "__iter__"):
         raise InvalidQuestion(
             f"questions is a {type(questions).__name__}, expected a list of strings; use "
@@ -257,7 +256,7 @@ def questions_of(questions: Iterable[str]) -> list[str]:
 
 
 def check_question(question: object) -> str:
-    """The question; raises `InvalidQuestion` for anything else."""
+    """Return the question; raise `InvalidQuestion` if it is not a valid one."""
     if not isinstance(question, str):
         raise InvalidQuestion(f"the question is a {type(question).__name__}, expected a string")
     if not question.strip():
@@ -279,14 +278,14 @@ def check_question(question: object) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """The passages that a request leaves visible.
+    """The conditions that select the visible passages of a request.
 
     Attributes:
         filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
-        include: ids of documents or passages; None: all. A document's id takes all its chunks.
+        include: ids of documents or passages; None: all. A document's id includes all its chunks.
         exclude: ids of documents or passages to leave out.
-        as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
-            None: nothing is hidden.
+        as_of: a time in microseconds since 1970; passages whose `when` is later are hidden.
+            None: no passage is hidden by date.
     """
 
     filter: Mapping[str, Any] | None = None
@@ -313,11 +312,11 @@ _FORMS: dict[str, dict[Form, Any]] = {
     "as_of": {"words": str | None, "json": str | None},
     "neighbors": {"words": int},
 }
-"""Types of the fields that are written otherwise than in Python, by form; none is no option."""
+"""Types, by form, of fields that are not written as in Python; a missing form means no option."""
 _RECENCY = {"recency": ("weight", 0.0), "half_life": ("half_life", Recency.half_life)}
 _IN_WORDS = {
-    ("filter", "words"): "condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; all of "
-    "several must hold."
+    ("filter", "words"): "condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; if "
+    "there are several, all must be true."
 }
 
 
@@ -341,7 +340,7 @@ class Option:
 
 
 def options(form: Form) -> Iterator[Option]:
-    """The options of a request, in the order of the fields of `Request`."""
+    """Yield the options of a request, in the order of the fields of `Request`."""
     hints = get_type_hints(Request)
     for each in fields(Request):
         if each.name == "recency":
@@ -357,10 +356,10 @@ def options(form: Form) -> Iterator[Option]:
 
 
 def request_of(values: Mapping[str, Any]) -> Request:
-    """Make a request from plain values by the names of the options.
+    """Create a request from plain values by option name.
 
     Args:
-        values: of some options, in words or JSON; `config` is taken as it is.
+        values: values of some options, in words or JSON; `config` is used unchanged.
 
     Raises:
         InvalidParameter, InvalidFilter: a value is out of range, or a condition cannot be read.

@@ -42,14 +42,14 @@ class Hop(Brief):
     Attributes:
         kind: `question_entity`, `sentence`, `entity`, `reference` (a link between documents),
             `similarity` or `passage`.
-        text: the mention in the question, the sentence, the entity's name, what the link leads to,
-            or the passage's title, its id if it has none.
-        score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
-            passages. In `multihop`, of a passage its direct score F, of an entity or link its idf.
-            In `linearrag`, of an entity its activation, of the `question_entity` its similarity to
-            the entity that follows, and of the passage the last entity's share of its prior.
+        text: the mention in the question, the sentence, the entity's name, the target of the link,
+            or the passage's title (its id if it has none).
+        score: for a sentence its cosine with the question; for a `similarity` the cosine of the two
+            passages. In `multihop`, for a passage its direct score F, for an entity or link its
+            idf. In `linearrag`, for an entity its activation, for the `question_entity` its
+            similarity to the next entity, for the passage the last entity's share of its prior.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
-        passage_id: of a `passage`; "" for other kinds.
+        passage_id: id of a `passage`; "" for other kinds.
 
     Examples:
         >>> Hop("entity", "Ada Lovelace", 6.2, 0.4).contribution
@@ -66,7 +66,7 @@ class Hop(Brief):
     def to_passage(
         cls, corpus: StoredCorpus, row: int, score: float, contribution: float = 0.0
     ) -> Hop:
-        """The hop to the passage in a row."""
+        """Return the hop to the passage in a row."""
         identifier = corpus.id(row)
         title = corpus.title(row) or identifier
         return cls("passage", title, score, contribution, identifier)
@@ -77,7 +77,7 @@ class VersionPlace:
     """The place of a document among its visible versions.
 
     Attributes:
-        place: 1 is the newest.
+        place: position, where 1 is the newest.
         of: number of versions.
         first, last: the earliest and the latest of their dates, ISO 8601.
 
@@ -99,7 +99,7 @@ class VersionPlace:
         return f"{name} of {self.of}{' versions' * (name != ordinal)}, {' to '.join(times)}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, with the words as `text`."""
+        """Return plain JSON values, with the string form as `text`."""
         return {**vars(self), "text": str(self)}
 
 
@@ -108,30 +108,30 @@ class Hit(Brief):
     """A retrieved passage.
 
     Attributes:
-        passage: id, title, text, metadata, and its place in a document. Its title and metadata are
-            those of all of it; `place` and `metadata` are of the sentence that matched.
+        passage: id, title, text, metadata, and position in a document. Title and metadata are
+            those of the whole passage; `place` and `metadata` of the hit are those of the match.
         score: the number that hits are ranked by.
         components: the parts of the score, by name; they add up to it. In `multihop` the terms of
             the formula at the head of `config.multihop`: of the passage itself (`similarity`,
             `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
-            `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
-            `named_page`, `document`). In `linearrag`: `dense` and `entity`, the passage's share of
-            the prior, and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`;
-            in these modes the one of that name. In any mode `recency` and `history`, where
-            they are asked for, and `version` and `repeats`, if
-            versions of a document, or hits that repeat their file, changed places.
-        path: from what the question names, or the passage where the path begins, to this passage.
-        method: the mode that found the hit. `dense` also where `linearrag` was asked and the
-            question names no entity.
+            `link` or `reference`, `joint_coverage`, `open_terms`), and of the selection
+            (`coverage`, `named_page`, `document`). In `linearrag`: `dense` and `entity`, the parts
+            of the passage's prior, and `walk`, the gain by PageRank. In `rrf`: the shares of
+            `dense` and `bm25`; in modes `dense` and `bm25`: only the part of that name. In any
+            mode: `recency` and `history`, if requested, and `version` and `repeats`, if versions
+            of a document, or hits that repeat their file, changed places.
+        path: from an entity in the question, or the first passage of the path, to this passage.
+        method: the mode that found the hit. In mode `linearrag` it is `dense` if the question
+            names no entity.
         neighbors: with `Request.neighbors`, the chunks around it in its document, in order.
         match: span of the sentence in the passage's text that is closest to the question: by
             vectors and words, in `dense` by vectors, in `bm25` by words.
-        copies: ids of the other visible passages with exactly this text, which are not hits too.
-        versions: its document's place among its versions; None: it has no other ones.
-        span: with `Request.max_tokens`, the whole sentences that fit, which `text` has; None: all.
-        apart: words in the path of its file that tell it from files of other hits with similar
-            paths, such as the year of a report. It depends on the other hits, and two hits that
-            differ in it alone are equal.
+        copies: ids of other visible passages with the same text, which are not separate hits.
+        versions: its document's place among its versions; None if there are no other versions.
+        span: with `Request.max_tokens`, the span of the sentences that fit; None: the whole text.
+        apart: words in the path of its file that distinguish it from files of other hits with
+            similar paths, such as the year of a report. They depend on the other hits and are
+            ignored when two hits are compared.
 
     Examples:
         >>> passage = Passage("p1", "Ada lived in York. She wrote notes.", "Ada")
@@ -156,7 +156,7 @@ class Hit(Brief):
 
     @property
     def text(self) -> str:
-        """The text of the passage, or the piece of it that fits `max_tokens`."""
+        """The text of the passage, or the part of it that fits `max_tokens`."""
         return self.excerpt(len(self.passage.text)).text
 
     @property
@@ -183,7 +183,7 @@ class Hit(Brief):
         return self.passage.text[self.match.start : self.match.end]
 
     def with_part(self, name: str, gain: float) -> Hit:
-        """The hit with one more part of its score; it adds to the last hop's contribution."""
+        """Return the hit with one more component, which is added to the last hop's contribution."""
         if not gain:
             return self
         *before, last = self.path
@@ -204,8 +204,8 @@ class Hit(Brief):
         """Return JSON values with the keys of the command line's `--json`.
 
         Args:
-            characters: limit of the texts of passage and neighbors together; `cut` is the piece
-                that is shown. None: everything.
+            characters: limit on the texts of passage and neighbors together; `cut` is the span
+                that is shown. None: no limit.
         """
         if characters is None:
             return self._full(self.excerpt(len(self.passage.text)), self.neighbors)
@@ -242,7 +242,7 @@ class Hit(Brief):
         return context_of(self.to_json(characters))
 
     def _bounded(self, characters: int) -> dict[str, Any]:
-        """JSON of limited size: an excerpt of the text; long titles, hops and values are cut."""
+        """Return JSON of limited size: an excerpt of the text, with long values truncated."""
         piece = self.excerpt(characters)
         rest = 0 if piece.is_cut else characters - len(piece.text)
         full = self._full(piece, fitting(self.neighbors, self.passage.position, rest))
@@ -255,7 +255,7 @@ class Hit(Brief):
 
 
 def context_of(hit: Mapping[str, Any]) -> str:
-    """The text of a hit's JSON and its neighbors; an ellipsis marks a cut."""
+    """Return the text of a hit's JSON with its neighbors; an ellipsis marks a cut."""
     if cut := hit.get("cut"):
         after = ELLIPSIS if cut["end"] < cut["characters"] else ""
         return f"{ELLIPSIS if cut['start'] else ''}{hit['text']}{after}"
@@ -272,8 +272,8 @@ class Hits(list[Hit], Tabular):
         confidence: see the attribute.
 
     Attributes:
-        confidence: the chance that the gold passages are among the first k hits, 0 to 1, by
-            `graphagg.rag.modes.confidence`; None where the question has no vector.
+        confidence: the chance that the gold passages are among the first k hits, 0 to 1; see
+            `graphagg.rag.modes.confidence`. None if the question has no vector.
 
     Examples:
         >>> passage = Passage("p1", "Ada lived in York.")
@@ -294,14 +294,14 @@ class Hits(list[Hit], Tabular):
 
     @property
     def tokens(self) -> int:
-        """Tokens of the texts of all hits, four bytes of UTF-8 each, without titles."""
+        """Total number of tokens of all texts, at four bytes of UTF-8 per token, without titles."""
         return sum(tokens_of(hit.text) for hit in self)
 
     def to_arrow(self) -> pyarrow.Table:
-        """Make a table with one row per hit.
+        """Return a table with one row per hit.
 
         Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
-        `position` (empty and 0 for a passage that is no chunk), `metadata` as JSON,
+        `position` (empty and 0 for a passage that is not a chunk), `metadata` as JSON,
         `component_<name>` for each part of a score, and `path`, a list of hops with `kind`,
         `text`, `score`, `contribution` and `passage_id`.
         """
@@ -335,32 +335,32 @@ class Hits(list[Hit], Tabular):
 PARTS_IN_WORDS = {
     "similarity": "close to the question in meaning",
     "sentence": "its closest sentence is close to the question",
-    "lexical": "holds words of the question",
+    "lexical": "contains words of the question",
     "title": "the question names its title",
-    "entities": "names what the question names",
+    "entities": "contains entities that the question names",
     "link": "strength of the link that leads to it",
     "reference": "strength of the link from document to document that leads to it",
-    "inherited": "share of the score of the passage that leads to it",
-    "joint_coverage": "words of the question that both hold together, and neither alone",
-    "open_terms": "close to the words that the passage before leaves open",
-    "coverage": "words of the question that no hit before it holds",
-    "named_page": "first hit that is the page of what the question names",
+    "inherited": "share of the score of the previous passage on the path",
+    "joint_coverage": "words of the question that are in both together, but in neither alone",
+    "open_terms": "close to the words that are not in the previous passage",
+    "coverage": "words of the question that are in no earlier hit",
+    "named_page": "first hit that is the page of an entity in the question",
     "document": "the question names its document",
     "dense": "close to the question in meaning",
-    "bm25": "holds words of the question",
-    "entity": "names active entities",
-    "walk": "reached by walks from what the question names",
+    "bm25": "contains words of the question",
+    "entity": "contains active entities",
+    "walk": "reached by walks from entities in the question",
     "question": "fits the question alone",
-    "history": "fits the question with the turn before it",
-    "recency": "new",
-    "version": "its version takes the place of another",
-    "repeats": "it, or a hit before it, repeats its file",
+    "history": "fits the previous turn and the question together",
+    "recency": "more for newer passages",
+    "version": "changed places with another version of its document",
+    "repeats": "it, or an earlier hit, repeats its file",
 }
-"""Each part of a score in a few words."""
+"""A short description of each part of a score."""
 
 
 def unanswered(confidence: float) -> str:
-    """Message for an answer whose confidence is below the requested minimum."""
+    """Return the message for an answer whose confidence is below the requested minimum."""
     return f"nothing here seems to answer this (confidence {confidence:.2f})"
 
 
@@ -369,12 +369,12 @@ class Explanation(Brief):
     """The reason for the rank of a passage in the answer to a question.
 
     Attributes:
-        question: as it was asked.
-        rank: its place, from 1; None if it is not among the first `k`.
-        k: number of hits that were asked for.
-        reason: in a sentence.
-        hit: the passage with its score, components and path; None where it has none, since it is
-            hidden. Beyond the first `k` the score is what it would be if it were chosen next.
+        question: the question.
+        rank: rank of the passage, from 1; None if it is not among the first `k`.
+        k: number of requested hits.
+        reason: the reason as a sentence.
+        hit: the passage with its score, components and path; None if the passage is hidden.
+            Beyond the first `k` the score is what it would be if the passage were chosen next.
         threshold: the score of the last of the first `k` hits; None if there are no hits.
 
     Examples:

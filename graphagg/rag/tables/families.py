@@ -1,9 +1,9 @@
-"""Families: the versions of a document among the documents of an index.
+"""Families: documents of an index that are versions of each other.
 
 Two documents are tied if they share a link: a band of their texts under one name, a family that
-both state, or one states the other as its successor. A family is a component of the ties of the
-visible documents, so it equals that of an index of these documents alone. How links are made is in
-`graphagg.rag.corpus.versions`.
+both state, or one states the other as its successor. A family is a connected component of the
+visible documents, so hidden documents do not change it. `graphagg.rag.corpus.versions` computes
+the links.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import numpy.typing as npt
 from graphagg.arrays import Array, Ints, Mask, distinct
 
 NUMBERED = 10
-"""The least `version` with a number; below it is the stage: 0 of drafts and what is called old."""
+"""Smallest `version` with a number; smaller values are only a stage: 0 for drafts and "old"."""
 
 
 @dataclass(frozen=True)
 class Families:
-    """The documents that have other versions; M members in the order of families, then of ids.
+    """The M documents that have other versions (members), sorted by family, then id.
 
     Attributes:
-        member: `[R]` int32, the member whose chunk a row is; -1: of none.
-        bounds: `[F + 1]` int64, the members of each family.
-        when: `[M]` int64, microseconds since 1970.
-        changed: `[M]` bool, whether that is only the time of change.
+        member: `[R]` int32, the member that a row is a chunk of; -1 if none.
+        bounds: `[F + 1]` int64, offsets of the members of each family.
+        when: `[M]` int64, date of each member in microseconds since 1970.
+        changed: `[M]` bool, whether `when` is only the modification time.
         version: `[M]` int64, number and stage of the version in its name.
-        successor: `[M]` int32, the member that it states as its successor; -1: none.
-        file: `[M]` uint64, hash of its file: a member that is a row shares it with other rows.
-        links: `[M, c]` uint64; 0: none.
+        successor: `[M]` int32, the member that it states as its successor; -1 if none.
+        file: `[M]` uint64, hash of its file; members that are rows of one table share it.
+        links: `[M, c]` uint64, link keys; 0 if there is none.
     """
 
     member: npt.NDArray[np.int32]
@@ -47,23 +47,23 @@ class Families:
 
     @classmethod
     def open(cls, array: Callable[[str], Array]) -> Families:
-        """Take the arrays by their names."""
+        """Read the arrays by name."""
         return cls(*(array(f"families.{name}") for name in cls.__dataclass_fields__))
 
     @cached_property
     def _rows(self) -> tuple[Ints, Ints]:
-        """The rows of members, one member after another, and where each begins."""
+        """The rows of all members, sorted by member, and the offset of each member."""
         rows = np.flatnonzero(self.member >= 0)
         rows = rows[np.argsort(self.member[rows], kind="stable")]
         return rows, np.searchsorted(self.member[rows], np.arange(len(self.when) + 1))
 
     def rows_of(self, member: int) -> Ints:
-        """The rows of a member, ascending."""
+        """Return the rows of a member, ascending."""
         rows, bounds = self._rows
         return rows[bounds[member] : bounds[member + 1]]
 
     def versions(self, row: int, visible: Mask) -> list[int]:
-        """The visible members of a row's family, oldest first; [] if it has no other versions."""
+        """Return the visible members of a row's family, oldest first; [] without other versions."""
         member = int(self.member[row])
         if member < 0:
             return []
@@ -78,9 +78,9 @@ class Families:
         return self._by_age(members) if is_family else []
 
     def _by_age(self, members: Ints) -> list[int]:
-        """Sort members by date; by version number if all have one and one has no better date.
+        """Sort by date, or by version number if all have one and a date is a modification time.
 
-        Drafts and what is called old come first.
+        Drafts and "old" files come first.
         """
         when, version, changed = (a[members] for a in (self.when, self.version, self.changed))
         by_number = changed.any() and (version >= NUMBERED).all()
@@ -95,7 +95,7 @@ class Families:
 
 
 def components(links: Array) -> Ints:
-    """`[m]` for each row of links `[m, c]` the first row that it is tied to, over any others."""
+    """Label connected components: `[m]`, the first row tied to each row of links `[m, c]`."""
     member, column = np.nonzero(links)
     _, token = np.unique(links[member, column], return_inverse=True)
     labels = np.arange(len(links))

@@ -1,8 +1,8 @@
-"""Every entity, and every place in every passage where its words occur.
+"""All entities, and all places in passages where their words occur.
 
-An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
-All places are stored, also overlapping ones, in lower case, or inside a longer name. `View` decides
-which of them count, by the visible passages.
+An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that is a title.
+All places are stored, even if they overlap, are in lower case, or are inside a longer name. `View`
+uses the visible passages to decide which places count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEFINES = FOUND | FULL_TITLE | BASE_TITLE | LINK
 """A mention needs one of these flags to make its key an entity."""
 LINKABLE, DATE, REFERENCE = 1, 2, 4
 """Flags of an entity: more than a stop word or a letter, at most `LONGEST_KEY` tokens; only numbers
-and months; the target of links between documents, which is no name."""
+and months; the target of links between documents, which is not a name."""
 LONGEST_KEY = 10
 _MONTHS = frozenset(
     "january february march april may june july august september october november december "
@@ -36,9 +36,9 @@ _MONTHS = frozenset(
 )
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 LONGER = range(3, 6)
-"""Words of a longer form of a name of two words."""
-_CACHED = 4096  # first words whose place and names are cached
-_CACHED_FORMS = 65_536  # names whose longer forms are cached
+"""Number of words in a longer form of a two-word name."""
+_CACHED = 4096  # number of first words with cached position and names
+_CACHED_FORMS = 65_536  # number of names with cached longer forms
 GAZETTEER_ARRAYS = (
     "kind", "title_tokens", "bounds", "entity", "start", "length", "sentence", "flags",
     "pair_bounds", "row", "count", "pair_flags",
@@ -50,16 +50,16 @@ class Gazetteer:
     """Entities and their mentions; E entities, m mentions, n pairs of an entity and a passage.
 
     Attributes:
-        keys: `[E]` ascending by their UTF-8 bytes: an entity's id is its rank.
+        keys: `[E]` sorted by UTF-8 bytes; an entity's id is its position.
         kind: `[E]` uint8, flags of an entity.
-        title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a deleted passage.
-        bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
-            start, the longest first, then by entity.
+        title_tokens: `[R]`, `narrow`, number of title tokens per passage; 0 for a deleted passage.
+        bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, sorted by
+            start, then longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts tokens of title and text,
             sentence counts sentences of the passage; both are `narrow`.
-        pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, by row.
-        row, count: `[n]`, the passage, and the occurrences of the entity in it (N_ep), `narrow`.
-        pair_flags: `[n]` uint8, the flags of all its mentions there.
+        pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, sorted by row.
+        row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep), `narrow`.
+        pair_flags: `[n]` uint8, union of the flags of the entity's mentions in the passage.
     """
 
     keys: StringTable
@@ -77,37 +77,37 @@ class Gazetteer:
     pair_flags: npt.NDArray[np.uint8]
 
     def find(self, key: str) -> int | None:
-        """Id of the entity with this key; None if there is none."""
+        """Return the id of the entity with this key, or None."""
         return self.keys.find_sorted(key)
 
     def pairs(self, entity: int) -> slice:
-        """The range of an entity's pairs."""
+        """Return the range of an entity's pairs."""
         return slice(int(self.pair_bounds[entity]), int(self.pair_bounds[entity + 1]))
 
     def mentions(self, row: int) -> slice:
-        """The range of a passage's mentions."""
+        """Return the range of a passage's mentions."""
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     @cached_property
     def place(self) -> Callable[[bytes], int]:
-        """Number of keys before a word; the last used ones are cached."""
+        """Returns the number of keys before a word (LRU cache)."""
         return lru_cache(_CACHED)(self.keys.place_sorted)
 
     @cached_property
     def longer(self) -> Callable[[int], Sequence[int]]:
-        """Finds the longer forms of a name."""
+        """Returns the longer forms of a name; see `longer_names`."""
         return longer_names(self.keys)
 
     @classmethod
     def open(cls, arrays: NamedArrays) -> Gazetteer:
-        """Map the gazetteer of a version."""
+        """Memory-map the gazetteer of a version."""
         keys = arrays.strings("entities.keys")
         columns = {name: arrays.array(f"gazetteer.{name}") for name in GAZETTEER_ARRAYS}
         return cls(keys, **columns)
 
 
 def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
-    """Flags of an entity by the words of its key."""
+    """Compute the flags of an entity from the words of its key."""
     if words[0].startswith(PREFIX):
         return REFERENCE
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
@@ -117,7 +117,7 @@ def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
 
 
 def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
-    """Union of the flags of consecutive groups; 0 for an empty group."""
+    """Compute the bitwise OR of the flags of consecutive groups; 0 for an empty group."""
     union, filled = np.zeros(len(counts), np.uint8), np.flatnonzero(counts)
     if len(filled):
         union[filled] = np.bitwise_or.reduceat(flags, (np.cumsum(counts) - counts)[filled])
@@ -125,10 +125,10 @@ def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
 
 
 def longer_names(keys: StringTable) -> Callable[[int], Sequence[int]]:
-    """A function that finds the longer forms of a key of two words, ascending.
+    """Return a function that finds the longer forms of a two-word key, ascending.
 
-    These are the keys of three to five words that begin and end with its words. Keys are ascending,
-    so only those with the same first word are read; forms are cached.
+    These are the keys of three to five words that begin and end with its words. Keys are sorted, so
+    only those with the same first word are read; forms are cached.
     """
     beginning = lru_cache(_CACHED)(partial(_beginning_with, keys))
     return lru_cache(_CACHED_FORMS)(partial(_longer, keys, beginning))
@@ -140,7 +140,7 @@ def _longer(keys: StringTable, beginning: Callable[[bytes], Array], entity: int)
         return ()
     forms = beginning(words[0] + b" ")
     ends = keys.offsets[forms + 1]
-    # From the last byte on: most names are left out by the first that are compared.
+    # Compare from the last byte backwards: the first bytes already exclude most names.
     for back, byte in enumerate(reversed(b" " + words[1]), start=1):
         if not len(forms):
             return ()
@@ -150,7 +150,7 @@ def _longer(keys: StringTable, beginning: Callable[[bytes], Array], entity: int)
 
 
 def _beginning_with(keys: StringTable, prefix: bytes) -> Array:
-    """The names of three to five words with a prefix, which at least one key has."""
+    """Return the names of three to five words with a prefix that at least one key has."""
     first = keys.place_sorted(prefix)
     last = keys.place_sorted(prefix[:-1] + b"!", first)  # "!" follows " "
     bounds = np.asarray(keys.offsets[first : last + 1])
@@ -170,19 +170,19 @@ class Speller:
         self._read: dict[int, Passage] = {}
 
     def passage(self, row: int) -> Passage:
-        """The passage in a row."""
+        """Return the passage in a row."""
         if row not in self._read:
             self._read[row] = self._corpus.read(row)
         return self._read[row]
 
     def prepare(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
-        """Read passages with their metadata; `mentions` are entities and rows of paths to them."""
+        """Read passages with metadata; `mentions` are (entity, row) pairs of the paths to them."""
         self._read |= {row: self._corpus[row] for row in rows}
 
     def spelling(self, entity: int, row: int) -> str:
-        """The first spelling of an entity in a passage, or its key if the passage lacks it.
+        """Return the first spelling of an entity in a passage, or its key if there is none.
 
-        Another spelling of a name is shown with the key: "SRE (site reliability
+        If the spelling differs from the key, both are shown: "SRE (site reliability
         engineering)".
         """
         key, (first, length) = self._gazetteer.keys[entity], self.first_mention(entity, row)
@@ -196,7 +196,7 @@ class Speller:
         return _joined(key) if _UNSPACED.search(spelling) else f"{spelling} ({key})"
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of the first mention of an entity in a passage; (0, 0): none."""
+        """Return first token and length of an entity's first mention in a passage, or (0, 0)."""
         g = self._gazetteer
         of_row = g.mentions(row)
         mentions = of_row.start + np.flatnonzero(g.entity[of_row] == entity)
@@ -204,7 +204,7 @@ class Speller:
 
 
 def _squeezed(name: str) -> str:
-    """Letters and digits of a name: a code is the same with and without separators."""
+    """Return the letters and digits of a name, since separators in codes do not matter."""
     return entity_key(name).replace(" ", "")
 
 

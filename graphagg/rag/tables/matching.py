@@ -1,7 +1,7 @@
-"""Every occurrence of every key in the tokens of passages, by a hash table; compiled.
+"""Finds all occurrences of all keys in the tokens of passages, with a hash table; compiled.
 
-The table holds the number of each key in a slot chosen by the hash of its words. A run of tokens is
-looked up by the same hash and compared byte for byte. The table takes 8 to 16 bytes per key.
+The hash of a key's words selects the slot that stores the key's number. Token sequences are looked
+up by the same hash and compared byte for byte. The table takes 8 to 16 bytes per key.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from graphagg.kernels import kernel
 from graphagg.rag.tables.mentions import CAPITAL, INITIAL, TITLE
 from graphagg.store.strings import StringTable
 
-_FEWEST = 16  # slots of a table at least
+_FEWEST = 16  # minimum number of slots
 _EMPTY = -1
 OPENS, CODE = 2, 4
 
 
 class TokenRows(NamedTuple):
-    """The tokens of p passages, t in all; V words.
+    """The t tokens of p passages; V distinct words.
 
     Attributes:
         data, ends: the words as a string table: `[B]` uint8, `[V + 1]` int64.
         words: `[t]` int32, the word of each token.
-        bounds: `[p + 1]` int64, where the tokens of each passage begin.
+        bounds: `[p + 1]` int64, offsets of the tokens of each passage.
         titles: `[p]` int32, number of title tokens.
-        sentence: `[t]` int32, the sentence of the passage that each token is in.
-        case: `[t]` uint8, 1 if it begins like a name, `OPENS` where a capital has no meaning, and
-            `CODE` in code, where case has no meaning.
+        sentence: `[t]` int32, index of each token's sentence in its passage.
+        case: `[t]` uint8 flags: 1 if the token begins like a name, `OPENS` where a capital has no
+            meaning, `CODE` in code, where case has no meaning.
     """
 
     data: Array
@@ -46,10 +46,10 @@ class KeysOfRows(NamedTuple):
     """Keys of each of p passages, from its title or from the extractor.
 
     Attributes:
-        bounds: `[p + 1]` int64.
-        key: `[n]` int32.
+        bounds: `[p + 1]` int64, offsets of the keys of each passage.
+        key: `[n]` int32, numbers of keys.
         flags: `[n]` uint8, added to the flags of a mention of the key.
-        start, length: `[n]` int32, the tokens of a key from the extractor, or 0.
+        start, length: `[n]` int32, token range of a key from the extractor, or 0.
     """
 
     bounds: Array
@@ -60,11 +60,11 @@ class KeysOfRows(NamedTuple):
 
 
 class KeyTable(NamedTuple):
-    """Keys by the hashes of their words.
+    """A hash table of keys, by their words.
 
     Attributes:
         slots: `[C]` int32, the number of a key, or -1; C is a power of 2.
-        longest: `[C]` uint16, the most words of a key whose first word has this hash.
+        longest: `[C]` uint16, maximum number of words of keys whose first word has this slot.
         data, ends: the keys as a string table.
     """
 
@@ -75,7 +75,7 @@ class KeyTable(NamedTuple):
 
 
 def key_table(keys: StringTable) -> KeyTable:
-    """The hash table of some keys, words joined by single blanks."""
+    """Build the hash table of some keys; their words are separated by single spaces."""
     size = _FEWEST
     while size < 2 * len(keys):
         size *= 2
@@ -88,10 +88,10 @@ def key_table(keys: StringTable) -> KeyTable:
 def find_mentions(
     table: KeyTable, tokens: TokenRows, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
-    """The mentions of all keys in some passages, in the order of the gazetteer.
+    """Find the mentions of all keys in some passages, in the order of the gazetteer.
 
-    Returns `[m, 6]` int32: row, key, start, length, sentence and flags. Some keys of `named`
-    may lie inside a run without spaces.
+    Returns `[m, 6]` int32: row, key, start, length, sentence and flags. Keys of `named` may
+    be inside a run of text without spaces.
     """
     hashes = np.empty(len(tokens.ends) - 1, np.uint64)
     _hash_words(tokens.data, tokens.ends, hashes)
@@ -102,7 +102,7 @@ def find_mentions(
 
 @kernel(small=True)
 def _hash_words(data: Array, ends: Array, hashes: Array) -> None:
-    """FNV-1a of 64 bits of each word."""
+    """Compute the 64-bit FNV-1a hash of each word."""
     for i in range(len(hashes)):
         hashes[i] = _hash_word(data, ends[i], ends[i + 1])
 
@@ -117,20 +117,20 @@ def _hash_word(data: Array, begin: int, end: int) -> Any:
 
 @kernel
 def _joined(value: Any, word: Any) -> Any:
-    """The hash of some words and one more."""
+    """Extend the hash of some words by one more word."""
     return value * np.uint64(11400714819323198485) + word
 
 
 @kernel
 def _slot(value: Any, size: int) -> Any:
-    """First slot of a hash in a table, from its better mixed upper bits."""
+    """Return the first slot of a hash in a table, from its better mixed upper bits."""
     mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
 @kernel(small=True)
 def _fill(table: KeyTable) -> None:
-    """Put every key into the first free slot at or after the slot of its hash."""
+    """Insert every key at the first free slot from the slot of its hash on (linear probing)."""
     slots, longest, data, ends = table
     size = len(slots)
     for key in range(len(ends) - 1):
@@ -152,7 +152,7 @@ def _fill(table: KeyTable) -> None:
 
 @kernel
 def _is_key(table: KeyTable, key: int, tokens: TokenRows, begin: int, end: int) -> bool:
-    """Whether the tokens from `begin` to `end`, joined by blanks, are a key."""
+    """Return whether the tokens from `begin` to `end`, joined by spaces, are a key."""
     at, last = table.ends[key], table.ends[key + 1]
     for token in range(begin, end):
         word = tokens.words[token]
@@ -171,7 +171,7 @@ def _is_key(table: KeyTable, key: int, tokens: TokenRows, begin: int, end: int) 
 def _find(
     table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
-    """The mentions of `find_mentions`, in the order of rows and tokens."""
+    """Find the mentions for `find_mentions`, in the order of rows and tokens."""
     size = len(table.slots)
     records, count = np.empty((1024, 6), np.int32), 0
     is_matched = np.zeros(len(named.key), np.bool_)
@@ -179,7 +179,7 @@ def _find(
         first, last = tokens.bounds[row], tokens.bounds[row + 1]
         title_end = first + tokens.titles[row]
         for begin in range(first, last):
-            # A key lies in the title or in the text, not across the two.
+            # A key is in the title or in the text; it never spans both.
             end_of_part = title_end if begin < title_end else last
             word = hashes[tokens.words[begin]]
             most = min(np.int64(table.longest[_slot(word, size)]), end_of_part - begin)
@@ -196,7 +196,7 @@ def _find(
                     records[count, 4], records[count, 5] = tokens.sentence[begin], flags
                     count += 1
         for i in range(named.bounds[row], named.bounds[row + 1]):
-            if not is_matched[i]:  # part of a run without spaces, or a code of several tokens
+            if not is_matched[i]:  # part of a run without spaces, or a code with several tokens
                 begin = first + named.start[i]
                 flags = named.flags[i]
                 flags |= _flags_of(tokens, begin, begin + named.length[i], title_end)
@@ -210,7 +210,7 @@ def _find(
 
 @kernel
 def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: Any) -> int:
-    """The key of the tokens from `begin` to `end`, given their hash; -1 for none."""
+    """Return the key of the tokens from `begin` to `end`, given their hash; -1 if none."""
     size = len(table.slots)
     slot = _slot(value, size)
     while table.slots[slot] != -1:
@@ -222,7 +222,7 @@ def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: An
 
 @kernel
 def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
-    """Flags of a mention of a key in the title of a row."""
+    """Return the flags of a mention of a key in the title of a row."""
     flags = 0
     for i in range(titled.bounds[row], titled.bounds[row + 1]):
         if titled.key[i] == key:
@@ -234,7 +234,7 @@ def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
 def _match(
     named: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
 ) -> int:
-    """Mark the extractor's keys at exactly this position; returns their flags, or 0."""
+    """Mark the extractor's keys at exactly this position; return their flags, or 0."""
     flags = 0
     for i in range(named.bounds[row], named.bounds[row + 1]):
         if named.start[i] == start and named.length[i] == length and named.key[i] == key:
@@ -245,7 +245,7 @@ def _match(
 
 @kernel
 def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
-    """Flags of a position: in the title, or like a name, and whether its case has a meaning."""
+    """Return flags of a position: in the title, like a name, and whether case has a meaning."""
     if begin < title_end:
         return TITLE | CAPITAL
     flags = INITIAL if tokens.case[begin] & CODE else 0
@@ -262,7 +262,7 @@ def _put(records: Array, count: int, row: int, key: int, start: int, length: int
     """Append a record of a match; the caller fills in its sentence and flags."""
     if count == len(records):
         more = np.empty((2 * count, records.shape[1]), records.dtype)
-        for i in range(count):  # numba takes seconds to compile the copy of a slice
+        for i in range(count):  # numba takes seconds to compile a slice copy
             for j in range(records.shape[1]):
                 more[i, j] = records[i, j]
         records = more

@@ -1,10 +1,10 @@
-"""The names of one passage: its tokens, and the keys of its title, its entities and its links.
+"""The tokens of one passage, and the keys of its title, entities and links.
 
-The metadata of a passage have `links`, a mapping of targets to the offsets of their labels, or a
-list of targets: the id of a document, `ID#ANCHOR`, or `#ANCHOR` in any document. `anchors` are the
-names of places in its own text. A link and the passages that it leads to share a key, which occurs
-in no text. Paths are compared without suffix and letter case; `index` and `README` mean their
-folder, and a name without folder and suffix, as in wikis, means a file of this name in any folder.
+The metadata key `links` of a passage maps targets to the offsets of their labels, or lists targets:
+the id of a document, `ID#ANCHOR`, or `#ANCHOR` in any document. `anchors` are names of places in
+the text of the passage. A link and its target passages share a key that does not occur in texts.
+Paths are compared without suffix and letter case; `index` and `README` mean their folder, and a
+name without folder and suffix, as in wikis, means a file with this name in any folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from graphagg.rag.documents.user_names import ListedNames
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; in the title; is the full title;
-is the title without its last parentheses; its case has no meaning, at the begin of a sentence,
+is the title without its last parentheses; its case has no meaning, at the start of a sentence,
 after `openers` or in code; a link to the key's target; the passage is the target of a link."""
 _MOST_TOKENS = 100
 _SUFFIX = re.compile(r"\.[A-Za-z]\w*$")
@@ -44,14 +44,14 @@ class RowTokens:
     """The tokens of one passage.
 
     Attributes:
-        words: of the title, then of the text.
-        spans: `(start, end)` of each in characters of the full text.
+        words: words of the title, then of the text.
+        spans: `(start, end)` of each word in characters of the full text.
         titles: number of title tokens.
-        inner: words inside words of title and text; for search by words only.
+        inner: parts of words of title and text; used only for search by words.
         context: the distinct words of the title, without headings, and path of the passage's file;
-            none for a passage that is not from a file.
-        headings: the words of the headings above such a passage, and of its table's head, each with
-            the number of words of the shortest heading that holds it.
+            empty for a passage that is not from a file.
+        headings: the words in the headings above such a passage and in its table header, each with
+            the number of words of the shortest heading that contains it.
         codes: codes and listed names of title and text, in characters of the full text.
     """
 
@@ -88,34 +88,34 @@ class RowTokens:
 
 
 def document_words(passage: Passage) -> Sequence[str]:
-    """The distinct words of the path and title, without headings, of the file of a passage.
+    """Return the distinct words in the path and title (without headings) of a passage's file.
 
-    None for a passage that is not from a file: its metadata have no `path`.
+    Empty for a passage that is not from a file, so its metadata has no `path`.
     """
     path, (title, _, _) = passage.metadata.get("path"), passage.title.partition(TRAIL)
     return name_words(f"{_SUFFIX.sub('', path)} {title}") if isinstance(path, str) else ()
 
 
 def openers(text: str, starts: Sequence[int]) -> set[int]:
-    """Tokens after a line break, a colon or semicolon, a table cell, or a wide space.
+    """Find tokens after a line break, a colon or semicolon, a table cell, or a wide space.
 
-    A capital has no meaning there, as at the beginning of a sentence. `starts` are the first
-    characters of the tokens, ascending.
+    There a capital has no meaning, as at the beginning of a sentence. `starts` are the offsets
+    of the tokens, ascending.
     """
     return {bisect_left(starts, match.end()) for match in _OPENS.finditer(text)} - {len(starts)}
 
 
 def tokens_of_code(text: str, starts: Sequence[int]) -> Iterator[int]:
-    """Tokens in lines of code; `starts` are the first characters of the tokens, ascending."""
+    """Yield the tokens in lines of code; `starts` are the offsets of the tokens, ascending."""
     for block in code_blocks(text):
         yield from range(*(bisect_left(starts, edge) for edge in block))
 
 
 def title_keys(title: str) -> dict[str, int]:
-    """The keys of a title, and whether each is all of it or the part before parentheses.
+    """Return the keys of a title: the whole title, and the part before parentheses.
 
-    Section headings after the title are no keys: such a name would lead to every section with this
-    heading.
+    Section headings after the title are not keys: such a name would link to every section with
+    this heading.
     """
     title, _, _ = title.partition(TRAIL)
     key = entity_key(title)
@@ -132,7 +132,7 @@ def title_keys(title: str) -> dict[str, int]:
 class FoundKey:
     """A name in a passage: its key, its tokens, and flags of the mention.
 
-    An entity from the extractor defines one (`FOUND`); a code is a name in lower case too
+    An entity from the extractor defines a name (`FOUND`). A code is a name even in lower case
     (`CAPITAL`), and defines one unless it may be a plain word.
     """
 
@@ -143,9 +143,9 @@ class FoundKey:
 
 
 def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> list[FoundKey]:
-    """The distinct keys of spans `(start, end)` of a full text, and of its codes.
+    """Return the distinct keys of spans `(start, end)` of a full text, and of its codes.
 
-    Spans without a word, and across the cells of a table, have none.
+    Spans without a word, or across table cells, have no keys.
     """
     starts = [start for start, _ in tokens.spans]
     ends = [end for _, end in tokens.spans]
@@ -161,7 +161,7 @@ def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> 
 
 
 def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
-    """The keys of a passage's links, at the first token of their labels, and of links to it."""
+    """Yield the keys of a passage's links (at the first token of the label) and of links to it."""
     if not tokens.words:
         return
     shift = len(passage.full_text) - len(passage.text)
@@ -176,7 +176,7 @@ def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
 def _found_keys(
     tokens: RowTokens, starts: list[int], ends: list[int], text: str, begin: int, end: int
 ) -> Iterator[FoundKey]:
-    """The key of a span, and the key of its transcription if that differs."""
+    """Yield the key of a span, and the key of its transcription if that differs."""
     first, last = bisect_right(ends, begin), bisect_left(starts, end)
     words = tokens.words[first:last]
     if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
@@ -195,7 +195,7 @@ def _found_keys(
 
 
 def _position(words: Sequence[str], among: Sequence[str]) -> int:
-    """Position of consecutive words among others; 0 if they are not there."""
+    """Return the position of consecutive words in a sequence; 0 if they are not in it."""
     for start in range(len(among) - len(words) + 1):
         if among[start : start + len(words)] == words:
             return start
@@ -203,15 +203,15 @@ def _position(words: Sequence[str], among: Sequence[str]) -> int:
 
 
 PREFIX = "link:"
-"""Beginning of every key of a link; no token contains a colon."""
+"""Prefix of the keys of links; no token contains a colon."""
 _SHORT_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,5}$")
 _OF_FOLDER = re.compile(r"(?:^|/)(?:index|readme)$")
 ANYWHERE = "*/"
-"""Stands for any folder in the key of a link by a name alone."""
+"""Stands for any folder in the key of a link that is only a name."""
 
 
 def link_keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The keys of a passage's link targets (`link:guide/setup#network`), with label offsets."""
+    """Yield the keys of link targets (`link:guide/setup#network`), with the label offsets."""
     links = metadata.get("links")
     if isinstance(links, list):
         links = {target: 0 for target in links if isinstance(target, str)}
@@ -228,7 +228,7 @@ def link_keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def target_keys(passage: Passage) -> Iterator[str]:
-    """The keys of links that lead to a passage: its path, its name in any folder, its anchors."""
+    """Yield the keys of links to a passage: its path, its name in any folder, its anchors."""
     name = _normal(passage.document or passage.id)
     yield _key(name)
     yield _key(ANYWHERE + name.rpartition("/")[2])

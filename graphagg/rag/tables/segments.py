@@ -1,7 +1,7 @@
-"""The passages of an index and all that depends on one passage only, in immutable segments.
+"""Immutable segments: the passages of an index, and all data that depend on one passage only.
 
-A segment holds the passages that one change added. A row is the number of a passage over all
-segments, deleted ones included; joining segments drops these.
+A segment has the passages that one change added. A row is the number of a passage over all
+segments, including deleted passages; joining segments removes these.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from graphagg.store.writing import ArrayWriter
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of unequal length: row i is `values[bounds[i]:bounds[i + 1]]`.
+    """Rows of different lengths: row i is `values[bounds[i]:bounds[i + 1]]`.
 
     Attributes:
-        bounds: `[n + 1]` int64.
-        values: `[m, ...]`.
+        bounds: `[n + 1]` int64 offsets.
+        values: `[m, ...]` values of all rows.
     """
 
     bounds: npt.NDArray[np.int64]
     values: npt.NDArray[Any]
 
     def row(self, i: int) -> npt.NDArray[Any]:
-        """The values of row `i`."""
+        """Return the values of row `i`."""
         return self.values[self.bounds[i] : self.bounds[i + 1]]
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
@@ -62,7 +62,7 @@ class Ragged:
 
     @classmethod
     def open(cls, artifact: ArrayFolder, name: str) -> Ragged:
-        """Map what `save` wrote."""
+        """Memory-map the arrays that `save` wrote."""
         return cls(artifact.array(f"{name}.bounds"), artifact.array(name))
 
 
@@ -73,7 +73,7 @@ _ARRAYS = ("positions", "digests", "text_digests")
 
 @dataclass(frozen=True)
 class PassageTable:
-    """Passages by row.
+    """A table with one passage per row.
 
     Attributes:
         ids, titles, texts, metadata, documents: `[P]`; metadata as JSON objects.
@@ -93,7 +93,7 @@ class PassageTable:
 
     @classmethod
     def of(cls, passages: Sequence[Passage]) -> PassageTable:
-        """Pack passages; raises `InvalidPassage` where metadata is no JSON."""
+        """Pack passages; raises `InvalidPassage` if metadata is not JSON."""
         return cls(
             StringTable.pack(p.id for p in passages),
             StringTable.pack(p.title for p in passages),
@@ -109,7 +109,7 @@ class PassageTable:
         return len(self.ids)
 
     def metadata_of(self, row: int) -> dict[str, Any]:
-        """The metadata of a passage; raises `CorruptArtifact` if it is no JSON object."""
+        """Return the metadata of a passage; raises `CorruptArtifact` if it is not a JSON object."""
         with content_of(self.metadata.where):
             metadata: dict[str, Any] = json.loads(self.metadata[row])
             if not isinstance(metadata, dict):
@@ -120,20 +120,20 @@ class PassageTable:
         return self.read(row, self.metadata_of(row))
 
     def read(self, row: int, metadata: dict[str, Any] | None = None, text: str = "") -> Passage:
-        """A passage with the given metadata; reading its own takes half of the time."""
+        """Return a passage with the given metadata; parsing the row's own doubles the time."""
         identifier, text, title = self.ids[row], text or self.texts[row], self.titles[row]
         document, position = self.documents[row], int(self.positions[row])
         return Passage(identifier, text, title, metadata or {}, document, position)
 
     def save(self, writer: ArtifactWriter, prefix: str) -> None:
-        """Write every column; texts in compressed blocks."""
+        """Write all columns, with texts in compressed blocks."""
         self.save_plain(writer, prefix, [name for name in _TEXT_COLUMNS if name != _TEXTS])
         write_strings(writer.path(f"{prefix}.{_TEXTS}"), self.texts)
 
     def save_plain(
         self, writer: ArrayWriter, prefix: str, texts: Sequence[str] = _TEXT_COLUMNS
     ) -> None:
-        """Write every column, texts too, as arrays that can be joined."""
+        """Write all columns, including texts, as arrays that can be joined."""
         for name in texts:
             writer.strings(f"{prefix}.{name}", getattr(self, name))
         for name in _ARRAYS:
@@ -141,7 +141,7 @@ class PassageTable:
 
     @classmethod
     def open(cls, artifact: ArrayFolder, prefix: str) -> PassageTable:
-        """Map what `save` wrote."""
+        """Memory-map the columns that `save` wrote."""
         columns: dict[str, Any] = {
             name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
         }
@@ -152,16 +152,16 @@ class PassageTable:
 
 @dataclass(frozen=True)
 class Segment:
-    """The P passages that one change added, and all that depends on one passage only.
+    """The P passages that one change added, and all data that depend on one passage only.
 
     Attributes:
-        passages: `[P]`.
+        passages: `[P]` passages.
         sentences: `[S, 2]`, `narrow`, spans of the sentences of each passage, in characters of its
             full text; the title is part of the first one.
         entities: `[F, 2]`, `narrow`, spans of the entities that the extractor found.
-        windows: `[W, d]` stored unit vectors of the windows of each passage, at least one each.
-        sentence_vectors: `[S, d]` likewise.
-        search: finds nearest windows by FAISS; None where numpy compares all.
+        windows: `[W, d]` stored unit vectors of windows, at least one per passage.
+        sentence_vectors: `[S, d]` stored unit vectors of sentences.
+        search: finds nearest windows with FAISS; None if numpy compares all windows.
     """
 
     passages: PassageTable
@@ -183,7 +183,7 @@ class Segment:
 
     @classmethod
     def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
-        """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
+        """Memory-map what `save` wrote; raises `CorruptArtifact` if vectors are missing."""
         prefix = segment_prefix(segment)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
         bounds = artifact.array(f"{prefix}windows.bounds")
@@ -213,23 +213,23 @@ class Segment:
 
 
 WINDOWS, SENTENCES, SEARCH = "windows.faiss", "sentences.faiss", "search.faiss"
-"""FAISS files of a segment: its vectors, and an index of its windows where they are many."""
+"""FAISS files of a segment: its vectors, and an index of its windows if there are many."""
 MEASURED = "search.measured"
-"""The `Measured` of that index."""
+"""The array with the `Measured` of that index."""
 
 
 def text_digest(text: str) -> bytes:
-    """Eight bytes of the sha256 of a text."""
+    """Return the first eight bytes of the sha256 of a text."""
     return hashlib.sha256(text.encode()).digest()[:8]
 
 
 def segment_prefix(segment: int) -> str:
-    """Prefix of a segment's file names."""
+    """Return the prefix of a segment's file names."""
     return f"s{segment}."
 
 
 def table_name(segment: int) -> str:
-    """Name of the metadata table of a segment."""
+    """Return the name of the metadata table of a segment."""
     return f"metadata.{segment}"
 
 
@@ -247,7 +247,7 @@ class StoredCorpus:
         return int(self.starts[-1])
 
     def locate(self, row: int) -> tuple[Segment, int]:
-        """The segment of a row, and the row's number in it."""
+        """Return the segment of a row, and the row's number in it."""
         i = bisect_right(self._starts, row) - 1
         return self.segments[i], row - self._starts[i]
 
@@ -256,37 +256,37 @@ class StoredCorpus:
         return segment.passages[inside]
 
     def id(self, row: int) -> str:
-        """The id of a passage."""
+        """Return the id of a passage."""
         segment, inside = self.locate(row)
         return segment.passages.ids[inside]
 
     def read(self, row: int) -> Passage:
-        """A passage without its metadata; see `PassageTable.read`."""
+        """Return a passage without its metadata; see `PassageTable.read`."""
         segment, inside = self.locate(row)
         return segment.passages.read(inside)
 
     def raw_text(self, row: int) -> bytes:
-        """The text of a passage, in UTF-8."""
+        """Return the text of a passage as UTF-8 bytes."""
         segment, inside = self.locate(row)
         return segment.passages.texts.raw(inside)
 
     def text_digest(self, row: int) -> int:
-        """The digest of a passage's text; see `PassageTable`."""
+        """Return the digest of a passage's text; see `PassageTable`."""
         segment, inside = self.locate(row)
         return int(segment.passages.text_digests[inside])
 
     def title(self, row: int) -> str:
-        """The title of a passage."""
+        """Return the title of a passage."""
         segment, inside = self.locate(row)
         return segment.passages.titles[inside]
 
     def raw_id(self, row: int) -> bytes:
-        """The id of a passage, in UTF-8."""
+        """Return the id of a passage as UTF-8 bytes."""
         segment, inside = self.locate(row)
         return segment.passages.ids.raw(inside)
 
     def same_document(self, rows: Rows, others: Rows) -> Mask:
-        """Whether rows are chunks of the same document as others; shapes broadcast."""
+        """Return whether rows are chunks of the same document as others; shapes broadcast."""
         bounds = self._documents.offsets
         lengths, of_others = (bounds[each + 1] - bounds[each] for each in (rows, others))
         same: Mask = (lengths == of_others) & (lengths > 0)
@@ -298,7 +298,7 @@ class StoredCorpus:
 
     @cached_property
     def firsts(self) -> Mask:
-        """`[R]` whether a row is the first chunk of its document, or no chunk."""
+        """Whether each row is the first chunk of its document, or not a chunk, `[R]`."""
         return np.concatenate([s.passages.positions == 0 for s in self.segments])
 
     @cached_property
@@ -308,46 +308,46 @@ class StoredCorpus:
 
     @cached_property
     def sentence_bounds(self) -> npt.NDArray[np.int64]:
-        """`[R + 1]`: the sentences of row r are numbered from `[r]` to `[r + 1]`."""
+        """Offsets `[R + 1]`: the sentences of row r have the numbers from `[r]` to `[r + 1]`."""
         return joined_offsets([segment.sentences.bounds for segment in self.segments])
 
     @cached_property
     def window_bounds(self) -> npt.NDArray[np.int64]:
-        """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
+        """Offsets `[R + 1]`: the windows of row r have the numbers from `[r]` to `[r + 1]`."""
         return joined_offsets([segment.windows.bounds for segment in self.segments])
 
     def sentence_spans(self, row: int) -> list[tuple[int, int]]:
-        """Spans of the sentences of a passage in its full text."""
+        """Return the spans of the sentences of a passage in its full text."""
         segment, inside = self.locate(row)
         return [(start, end) for start, end in segment.sentences.row(inside).tolist()]
 
     def sentence(self, row: int, index: int, passage: Passage | None = None) -> str:
-        """Text of a sentence of a passage; `passage` is the row's, if it was already read."""
+        """Return the text of a sentence; `passage` is the row's passage, if already read."""
         segment, inside = self.locate(row)
         start, end = segment.sentences.row(inside)[index].tolist()
         return sentence_text(passage or self.read(row), start, end)
 
     def similarity(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
-        """Cosine of every row with queries `[q, d]`, by its best window; `[R, q]`."""
+        """Return cosines `[R, q]` of the best window of each row with queries `[q, d]`."""
         return largest_of(self.windows.dots(queries), np.diff(self.window_bounds))
 
     def similarity_at(self, rows: Rows, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
-        """Cosine of some rows with queries `[q, d]`, by the best window of each; `[m, q]`."""
-        if len(self.windows) == len(self):  # a window each: the bounds stay unread
+        """Return cosines `[m, q]` of the best window of some rows with queries `[q, d]`."""
+        if len(self.windows) == len(self):  # one window per row, so bounds are not read
             return self.windows.dots_at(rows, queries)
         return _best_at(self.windows, self.window_bounds, rows, queries)
 
     def sentence_similarity_at(
         self, rows: Rows, queries: Vectors | Queries
     ) -> npt.NDArray[np.float32]:
-        """Cosine of the best sentence of some rows with queries `[q, d]`; `[m, q]`."""
+        """Return cosines `[m, q]` of the best sentence of some rows with queries `[q, d]`."""
         return _best_at(self.sentence_vectors, self.sentence_bounds, rows, queries)
 
 
 def sentence_text(passage: Passage, start: int, end: int) -> str:
-    """A sentence by its span in the full text, with single blanks as white space.
+    """Return a sentence by its span in the full text, with whitespace as single spaces.
 
-    A title that begins the sentence is on a line of its own.
+    A title at the start of the sentence is on a separate line.
     """
     text, title_end = passage.full_text, len(passage.title)
     lines = (text[:title_end], text[title_end:end]) if start < title_end else (text[start:end],)
@@ -355,7 +355,7 @@ def sentence_text(passage: Passage, start: int, end: int) -> str:
 
 
 def join_segments(corpus: StoredCorpus, first: int, alive: npt.NDArray[np.bool_]) -> Segment:
-    """Join the passages `alive` `[R]` of all segments from number `first` on, in the same order."""
+    """Join the `alive` `[R]` passages of all segments from number `first` on, in the same order."""
     segments, starts = corpus.segments[first:], corpus.starts[first:].tolist()
     rows = [np.flatnonzero(alive[start:end]) for start, end in pairwise(starts)]
 

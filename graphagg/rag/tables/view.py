@@ -1,14 +1,14 @@
-"""An index as seen through a set of passages: which entities and mentions count.
+"""A view of an index restricted to visible passages: which entities and mentions count.
 
 All properties of the corpus (N, mean lengths, which entities exist, which mentions count, how often
 each entity occurs) are computed here from the visible passages only. So an answer under a filter
-equals the answer of an index of exactly these passages.
+is the same as from an index of exactly these passages.
 
-The mentions that count begin like a name and belong to a visible entity; of overlapping ones the
-leftmost and longest, and inside it the titles of visible passages. A common word, which texts write
-in lower case more often than with a capital inside a sentence ("Add", "See"), does not count, or,
-if it titles a passage, only inside sentences. The view of all passages is part of the index and
-mapped.
+A mention counts if it begins like a name and belongs to a visible entity. Of overlapping mentions,
+only the leftmost and longest counts, and titles of visible passages inside it. A common word, which
+texts write more often in lower case than with a capital inside a sentence ("Add", "See"), does not
+count; if it is a title, it counts only inside sentences. The view of all passages is stored in the
+index and memory-mapped.
 """
 
 from __future__ import annotations
@@ -38,37 +38,37 @@ from graphagg.rag.tables.mentions import (
 from graphagg.store import Artifact, ArtifactWriter
 
 LONGEST_NAME, INSIDE_NAME = 1, 2
-"""How a mention counts: leftmost-longest, or a title inside a longer name; 0: not at all."""
+"""How a mention counts: leftmost-longest, or a title inside a longer name; 0 if not at all."""
 MENTIONS, STARTS_TEXT, IN_TITLE, IS_TITLE = 1, 2, 4, 8
-"""Ties of a passage to an entity: mentions it; text begins with it; title contains it; is it."""
+"""Ties of a passage to an entity: mentions it; text begins with it; is in title; is the title."""
 LONGEST_TITLE_PART = 6
-_NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
-_CACHED = 4096  # terms whose frequency is cached
-_BLOCK = 1 << 22  # mentions that are counted together
-_TIED = 2  # the lower bits of a mention encode how it counts, those above how its pair is tied
+_NAME = CAPITAL | LINK | TARGET  # a name has only the first of these flags
+_CACHED = 4096  # number of cached term frequencies
+_BLOCK = 1 << 22  # mentions counted per block
+_TIED = 2  # the lower bits of a mention encode how it counts, the upper bits how its pair is tied
 
 
 Allocate = Callable[[str, type[np.generic], int], npt.NDArray[Any]]
-"""Makes an array of zeros for a view, given its name, dtype and length."""
+"""Creates an array of zeros for a view from name, dtype and length."""
 
 
 @dataclass(frozen=True)
 class View:
-    """The visible part of an index; R rows, E entities, m mentions, n pairs of the gazetteer.
+    """The visible part of an index with R rows, E entities, m mentions and n gazetteer pairs.
 
     Attributes:
-        gazetteer, lexicon: of the index.
-        visible: `[R]`.
-        entity: `[E]`, which entities are found in or title a visible passage.
-        title: `[E]`, which of them title one.
+        gazetteer, lexicon: those of the index.
+        visible: `[R]` mask of the visible passages.
+        entity: `[E]` mask of the entities that are in a visible passage or are its title.
+        title: `[E]` mask of the entities that are the title of a visible passage.
         mentions: `[m]` uint8, how each mention counts; in the upper bits how its pair is tied.
         tie: `[n]` uint8, how each pair is tied; 0 if it is not, or its passage is hidden.
-        titled: int64, the pairs of an entity and a passage that it titles, ascending.
+        titled: int64, the pairs whose entity is the title of the passage, ascending.
         df: `[E]` int32, number of visible passages that each entity is tied to.
         passages: N, number of visible passages.
-        tokens: number of tokens of these passages.
+        tokens: number of tokens of the visible passages.
 
-    Of one part of a corpus, `df`, `passages` and `tokens` count all parts.
+    In a part of a larger corpus, `df`, `passages` and `tokens` count all parts.
     """
 
     gazetteer: Gazetteer
@@ -88,10 +88,10 @@ class View:
         cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask,
         allocate: Allocate | None = None, uses: NameUses | None = None,
     ) -> View:  # fmt: skip
-        """The view of the passages `visible` `[R]`.
+        """Create the view of the `visible` `[R]` passages.
 
-        `allocate` makes arrays (None: in memory). `uses` are those of names in a larger corpus, of
-        which these passages are a part; None: they are all.
+        `allocate` creates arrays (None: in memory). If the index is a part of a larger corpus,
+        `uses` are the uses of names in all of it, else None.
         """
         g, make = gazetteer, allocate or (lambda name, dtype, length: np.zeros(length, dtype))
         visible = read_only(visible)
@@ -117,25 +117,25 @@ class View:
         )  # fmt: skip
 
     def save(self, writer: ArtifactWriter) -> None:
-        """Write the counts; the arrays were made on disk by the `allocate` of `of`."""
+        """Write the counts; the `allocate` function of `of` created the other arrays on disk."""
         writer.array("view.counts", np.array([self.passages, self.tokens], np.int64))
 
     @classmethod
     def open(
         cls, artifact: Artifact, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask
     ) -> View:
-        """Map the stored view; every entity of the gazetteer is visible."""
+        """Memory-map the stored view; all entities of the gazetteer are visible."""
         stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in STORED}
         stored["passages"], stored["tokens"] = artifact.array("view.counts").tolist()
         entity = np.broadcast_to(np.True_, len(gazetteer.keys))
         return cls(gazetteer, lexicon, visible, entity, **stored)
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
-        """Kinds of some mentions: `LONGEST_NAME`, `INSIDE_NAME`, or 0 if it does not count."""
+        """Return how mentions count: `LONGEST_NAME`, `INSIDE_NAME`, or 0 if they do not count."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 
     def ties(self, mentions: slice | Array) -> npt.NDArray[np.uint8]:
-        """Ties of the passages of some mentions to their entities."""
+        """Return the ties of the passages of some mentions to their entities."""
         return np.asarray(self.mentions[mentions]) >> np.uint8(_TIED)
 
     @property
@@ -155,7 +155,7 @@ class View:
 
     @cached_property
     def frequency(self) -> Callable[[int, int], int]:
-        """Number of visible passages among the postings in a range."""
+        """Counts the visible passages in a range of postings."""
         if self.row_set.is_all:
             return lambda start, end: end - start
         visible, rows = self.visible, self.lexicon.rows
@@ -163,16 +163,16 @@ class View:
 
     @property
     def mean_length(self) -> float:
-        """Mean tokens of a passage; 1 where there are none."""
+        """Mean number of tokens of a passage; 1 if there are none."""
         return (self.tokens / max(self.passages, 1)) or 1.0
 
     @cached_property
     def length_norms(self) -> npt.NDArray[np.float32]:
-        """`[R]` BM25 norms by the mean length of the visible passages."""
+        """BM25 length norms `[R]`, with the mean length of the visible passages."""
         return self.lexicon.length_norms(self.mean_length)
 
     def idf(self, entities: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
-        """ln(N / df) / ln N of some entities: 1 for one in a single passage, 0 for one in all."""
+        """Return ln(N / df) / ln N of entities: 1 if in a single passage, 0 if in all passages."""
         if self.passages < 2:
             return np.ones(len(entities))
         df = np.maximum(self.df[entities], 1)
@@ -180,14 +180,14 @@ class View:
         return idf
 
     def tied(self, entity: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-        """The visible passages tied to an entity, and how; `[df]` each."""
+        """Return the visible passages tied to an entity, and how they are tied; `[df]` each."""
         pairs = self.gazetteer.pairs(entity)
         tie = self.tie[pairs]
         is_tied = tie > 0
         return self.gazetteer.row[pairs][is_tied], tie[is_tied]
 
     def ties_at(self, entity: int, rows: Array) -> npt.NDArray[np.uint8]:
-        """Ties of an entity to some passages, `[m]`; 0: none. O(m log df)."""
+        """Return the ties of an entity to some passages, `[m]`; 0 if none. O(m log df)."""
         pairs = self.gazetteer.pairs(entity)
         of_entity = self.gazetteer.row[pairs]
         if not len(of_entity):
@@ -197,13 +197,13 @@ class View:
         return np.where(is_tied, self.tie[pairs][positions], 0).astype(np.uint8)
 
     def titled_range(self, entities: Array) -> tuple[Array, Array]:
-        """Ranges in `titled` of the pairs of some entities: begins and ends."""
+        """Return the ranges of some entities in `titled`: starts and ends."""
         bounds = self.gazetteer.pair_bounds
         begins, ends = (self.titled.searchsorted(bounds[entities + i]) for i in (0, 1))
         return begins, ends
 
     def passages_about(self, entity: int) -> npt.NDArray[np.int32]:
-        """The visible passages whose title is the entity, or whose text begins with it."""
+        """Return the visible passages whose title is the entity, or whose text begins with it."""
         rows, tie = self.tied(entity)
         return rows[(tie & (IS_TITLE | STARTS_TEXT)) > 0]
 
@@ -212,7 +212,7 @@ STORED = ("title", "mentions", "tie", "titled", "df")
 
 
 class _Mentions(NamedTuple):
-    """The mentions of a gazetteer, as kernels take them; see `Gazetteer`."""
+    """The mentions of a gazetteer as arguments of kernels; see `Gazetteer`."""
 
     bounds: Array
     entity: Array
@@ -224,12 +224,12 @@ class _Mentions(NamedTuple):
 
 
 class NameUses(NamedTuple):
-    """How visible passages use each entity; E entities.
+    """How visible passages use each of E entities.
 
     Attributes:
         flags: `[E]` uint8, the flags of all mentions.
-        balance: `[E]` int64, times that it is written in lower case less those as a name; case in
-            code and capitals that begin a sentence do not count. A common word is above 0.
+        balance: `[E]` int64, number of lower-case uses minus uses as a name; case in code and
+            capitals at the start of a sentence do not count. Above 0 for a common word.
     """
 
     flags: Array
@@ -237,7 +237,7 @@ class NameUses(NamedTuple):
 
     @classmethod
     def of(cls, g: Gazetteer, visible: Mask) -> NameUses:
-        """The uses in the passages `visible` `[R]`."""
+        """Compute the uses in the `visible` `[R]` passages."""
         flags = or_of(np.where(visible[g.row], g.pair_flags, 0), np.diff(g.pair_bounds))
         return cls(flags, _balance(g, visible))
 
@@ -267,10 +267,10 @@ def _resolve(
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
-    `title_tokens` `[R]` counts the tokens of titles; `usable` `[E]` are entities that are
-    visible, linkable, and title a passage or are no common words; `is_title` and `is_common`
-    `[E]`. Fills `how` `[m]` and `tie` `[n]` as in `View.mentions` and `View.tie`; `pairs` is
-    scratch space.
+    `title_tokens` `[R]` counts the tokens of titles. `usable` `[E]` masks entities that are
+    visible, linkable, and either a title or not a common word; `is_title` and `is_common` are
+    masks `[E]`. Fills `how` `[m]` and `tie` `[n]` as in `View.mentions` and `View.tie`; `pairs`
+    is scratch space.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
     for row in range(len(visible)):
@@ -279,7 +279,7 @@ def _resolve(
         first = bounds[row]
         _find_pairs(mentions, row, usable, is_common, pairs)
         _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
-        # Where the last mention that counts ends, of either kind.
+        # The ends of the last mention that counts, for each of the two kinds.
         outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
         for i in range(first, bounds[row + 1]):
             e, pair = entities[i], pairs[i - first]
@@ -287,19 +287,19 @@ def _resolve(
                 continue
             start = np.int64(starts[i])
             end = start + np.int64(lengths[i])
-            # Titles tie their passage and are no links to other passages.
+            # A title ties its passage, but does not link to other passages.
             if flags[i] & TITLE:
                 tie[pair] |= _title_tie(flags[i], lengths[i])
                 continue
-            # Starts ascend and the longest comes first: what does not begin inside the last one
-            # that counts is leftmost and longest; so is another key of the same words.
+            # Sorted by start, longest first: a mention that does not begin inside the last one
+            # that counts is leftmost and longest; so is another key with the same words.
             if start >= outer_end or (start == outer_start and end == outer_end):
                 how[i] = LONGEST_NAME
                 outer_start, outer_end = start, end
                 tie[pair] |= MENTIONS
                 if start == title_tokens[row]:  # the first token of the text
                     tie[pair] |= STARTS_TEXT
-            # Beside them the titles, leftmost and longest among themselves, inside longer names.
+            # Titles inside longer names count too: the leftmost and longest among titles.
             if is_title[e] and start >= nested_end:
                 nested_end = end
                 if how[i] == 0:
@@ -312,7 +312,7 @@ def _resolve(
 def _find_pairs(
     mentions: _Mentions, row: int, usable: Array, is_common: Array, pairs: Array
 ) -> None:
-    """Write the pairs of a row's mentions to `pairs`; -1 where the entity is not used."""
+    """Write the pairs of a row's mentions to `pairs`; -1 if the entity is not used."""
     first, last = mentions.bounds[row], mentions.bounds[row + 1]
     for i in range(first, last):
         entity, flags = mentions.entity[i], mentions.flags[i]
@@ -323,7 +323,7 @@ def _find_pairs(
 
 @kernel
 def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
-    """Tie a row to its links, and to the links that lead to it."""
+    """Tie a row to its own links, and to the links that lead to it."""
     for i in range(len(flags)):
         if pairs[i] >= 0 and flags[i] & LINK:
             how[i] = INSIDE_NAME
@@ -334,7 +334,7 @@ def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
 
 @kernel
 def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
-    """Add the tie of its pair to each of a row's mentions, in the upper bits."""
+    """Store the tie of its pair in the upper bits of each of a row's mentions."""
     for i in range(len(pairs)):
         if pairs[i] >= 0:
             how[i] |= tie[pairs[i]] << _TIED
@@ -342,7 +342,7 @@ def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
 
 @kernel
 def _pair(mentions: _Mentions, entity: int, row: int) -> int:
-    """The pair of an entity and a row that mentions it; -1 in a damaged index that lacks it."""
+    """Return the pair of an entity and a row that mentions it; -1 if a damaged index lacks it."""
     low, high = mentions.pair_bounds[entity], mentions.pair_bounds[entity + 1]
     pair = lower_bound(mentions.row, low, high, row)
     return pair if pair < high and mentions.row[pair] == row else -1
@@ -350,7 +350,7 @@ def _pair(mentions: _Mentions, entity: int, row: int) -> int:
 
 @kernel
 def _title_tie(flags: int, length: int) -> int:
-    """Tie of a passage to an entity in its title; 0 if the name is too long."""
+    """Return the tie of a passage to an entity in its title; 0 if the name is too long."""
     if flags & (FULL_TITLE | BASE_TITLE):
         return IS_TITLE
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0

@@ -1,1 +1,1 @@
-"""The mode `linearrag`: LinearRAG as the paper describes it."""
+"""The mode `linearrag`: LinearRAG as described in the paper."""

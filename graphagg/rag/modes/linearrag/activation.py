@@ -2,12 +2,12 @@
 
 Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 5. The entities that a question names are seeds
 (eq. 3). An entity passes its activation through a sentence that mentions it to the other entities
-of that sentence, times the similarity sigma of sentence and question (eq. 4). What is at least
-delta goes on.
+of that sentence, times the similarity sigma of sentence and question (eq. 4). Activations of at
+least delta are passed on.
 
-Eq. 5 is read as the official code does: an entity spreads only through its `top_k_sentence` best
-sentences that no other entity used before. Its node weight is the sum of all it received; the level
-and the value of its last activation count in the passage prior. Literal sums of products over all
+Eq. 5 is implemented as in the official code: an entity spreads only through its `top_k_sentence`
+best sentences that no other entity used before. Its node weight is the sum of all it received; the
+passage prior uses the level and value of its last activation. Literal sums of products over all
 sentences would activate thousands of entities (2WikiMultiHopQA: recall@5 40).
 """
 
@@ -23,7 +23,7 @@ from graphagg.rag.config.modes import LinearRAGConfig
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
 Sigma = Callable[[Ints], Doubles]
-"""Similarity of the question to each of some sentences, at most 1."""
+"""Returns the similarity of the question to each of some sentences, at most 1."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Seed:
     Attributes:
         mention: the name in the question.
         entity: id of the entity.
-        score: 1 if they have the same key, else the cosine of their vectors.
+        score: 1 if mention and entity have the same key, else the cosine of their vectors.
     """
 
     mention: str
@@ -59,7 +59,7 @@ class Activation:
         weight: the entity's node weight in stage 2.
         value: a_e of the passage prior.
         level: L_e, 1 for seeds.
-        steps: the strongest step to each entity that is no seed.
+        steps: the strongest step to each entity that is not a seed.
     """
 
     weight: dict[int, float] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def activate(
 ) -> Activation:
     """Activate entities from the seeds."""
     state = Activation()
-    for seed in seeds:  # if two mentions mean one entity, the last counts, as in the code
+    for seed in seeds:  # of two mentions of one entity, the last counts (official code)
         state.weight[seed.entity] = state.value[seed.entity] = seed.score
         state.level[seed.entity] = 1
     roots = frozenset(state.weight)
@@ -101,7 +101,7 @@ def activate(
 def _best_unused(
     graph: TriGraph, entity: int, used: set[int], sigma: Sigma, count: int
 ) -> list[tuple[int, float]]:
-    """The `count` unused sentences of an entity that are closest to the question."""
+    """Return the `count` unused sentences of an entity that are closest to the question."""
     listed = [s for s in graph.sentences_of(entity).tolist() if s not in used]
     sentences = np.array(listed, dtype=np.int64)
     if not len(sentences):

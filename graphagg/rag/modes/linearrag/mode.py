@@ -1,4 +1,4 @@
-"""The mode `linearrag`: LinearRAG as published."""
+"""The mode `linearrag`: LinearRAG as described in the paper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LinearRAG(Dense):
     config_type = LinearRAGConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
-        """Find terms, and names by the extractor."""
+        """Find the terms, and let the extractor find the names."""
         read, questions = [], resolve_aliases(self.snapshot, questions)
         for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
             names = (text[start:end] for start, end in note.mentions)
@@ -59,7 +59,7 @@ class LinearRAG(Dense):
         ]
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
-        """Rank by PageRank; a question that names no entity by similarity only."""
+        """Rank by PageRank; use similarity only if the question names no entity."""
         if not isinstance(question, SeededQuestion) or not question.seeds:
             return SimilarityRanking(self.source, question)
         return WalkRanking(self._search, question, self.source.scores(question), self.config)
@@ -69,8 +69,8 @@ class LinearRAG(Dense):
         snapshot, view = self.snapshot, self.view
 
         def make() -> LinearRAGSearch:
-            snapshot.artifact.check_values()  # SciPy checks no index of its matrices
+            snapshot.artifact.check_values()  # SciPy does not check indices of matrices
             return LinearRAGSearch(snapshot.corpus, view, snapshot.ranks)
 
-        # The cached search holds its view, so that no other view can get the same id.
+        # The cached search keeps a reference to its view, so no other view gets the same id.
         return snapshot.cached("linearrag", str(id(view)), make)

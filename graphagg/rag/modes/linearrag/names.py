@@ -1,6 +1,6 @@
-"""Vectors of entity names, which link a name that no passage contains to an entity (eq. 3).
+"""Vectors of entity names, to link a name that is in no passage to the closest entity (eq. 3).
 
-They are not stored, but computed at the first question that needs them, and cached.
+They are not stored: the first question that needs them computes and caches them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
 
 MOST_NAMES = 50_000
-"""The most names that are encoded while a question waits: about 25 seconds, 75 MB."""
+"""Largest number of names to encode while a question waits: about 25 seconds, 75 MB."""
 _LOG = logging.getLogger("graphagg.rag")
 
 
@@ -48,7 +48,7 @@ class NameVectors:
         return cls(entities, Stack([encode(checked(encoder, vectors, len(entities)))]))
 
     def nearest(self, entities: Ints, vectors: Sequence[Floats]) -> list[tuple[int, float]]:
-        """The most similar of some entities to each vector `[d]`, and its cosine."""
+        """Return the most similar of some entities for each vector `[d]`, with its cosine."""
         rows = np.searchsorted(self.entities, entities)
         nearest = []
         for vector in vectors:

@@ -1,9 +1,9 @@
 """Stage 2 of LinearRAG: personalized PageRank over passages and entities.
 
 Paper: LinearRAG, arXiv 2510.10114, eq. 6. With reset vector r (sum 1) and transition matrix T of
-the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbors teleports.
-Since it does so by r, x is the solution without its steps, scaled to sum 1. The graph has two
-sides, so we update one side from the other in turn; after n rounds at most d^(2n) of the total is
+the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbors teleports
+to r, so x is the solution without the steps of such nodes, scaled to sum 1. The graph is
+bipartite, so we update the two sides in turn; after n rounds at most d^(2n) of the total is
 missing.
 """
 
@@ -24,7 +24,7 @@ TOLERANCE = 1e-6
 def personalized_pagerank(
     graph: TriGraph, weights: Doubles, entities: Mapping[int, float], damping: float
 ) -> tuple[Doubles, float]:
-    """PageRank of the passages, `[R]`, for a reset of passages, `weights` `[R]`, and of `entities`.
+    """Compute the PageRank `[R]` of the passages; the reset is `weights` `[R]` and `entities`.
 
     Also returns the part of a passage's reset that stays in its own score; the rest of the score
     comes from steps.

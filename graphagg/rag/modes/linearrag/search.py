@@ -1,8 +1,8 @@
 """`mode="linearrag"`: LinearRAG, entity activation and then personalized PageRank.
 
-Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 7. Departures: question entities are linked by their
-key first and by the most similar entity vector else (the same entity whenever the key is known:
-equal text has cosine 1); the passage prior counts N_ep in words (see `trigraph`).
+Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 7. Departures: a question entity is linked by its key,
+or by the most similar entity vector if the key is unknown (a known key gives the same entity, since
+equal texts have cosine 1); the passage prior counts N_ep in words (see `trigraph`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PassageWalk:
         seeds: the entities that it names.
         activation: the active entities.
         prior: `[R]` the dense part of the passages' reset.
-        bonus: `[R]` the entities' part of it.
+        bonus: `[R]` the entities' part of the reset.
         scores: `[R]` PageRank of the passages.
         unit: the part of a passage's reset that stays in its own score.
     """
@@ -63,14 +63,14 @@ class LinearRAGSearch:
         self.graph = TriGraph(view, corpus.sentence_bounds, ranks)
 
     def entity_named(self, name: str) -> int | None:
-        """The visible entity with a mention's key, if the extractor found it in a passage."""
+        """Return the entity with a mention's key if the extractor found it in a visible passage."""
         entity = self.view.gazetteer.find(entity_key(name))
         return None if entity is None or not len(self.graph.found_in(entity)) else entity
 
     def rank(
         self, question: SeededQuestion, similarities: Array, config: LinearRAGConfig
     ) -> PassageWalk:
-        """Activation and PageRank, given the `similarities` to each visible passage."""
+        """Run activation and PageRank, given the `similarities` to each visible passage."""
 
         def sigma(sentences: Ints) -> Doubles:
             products = self.corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
@@ -88,7 +88,7 @@ class LinearRAGSearch:
         return PassageWalk(question.seeds, activation, prior, bonus, scores, unit)
 
     def _bonus(self, activation: Activation) -> Doubles:
-        """`[R]` ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), for eq. 7."""
+        """Return ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), `[R]`, for eq. 7."""
         sums = np.zeros(len(self.view.visible))
         for entity in activation.value:
             holders, shares = self._shares(entity, activation)
@@ -96,13 +96,13 @@ class LinearRAGSearch:
         return np.log1p(sums)
 
     def _shares(self, entity: int, activation: Activation) -> tuple[Array, Doubles]:
-        """The passages that contain an entity, and its term a_e ln(1 + N_ep) / L_e in each."""
+        """Return the passages that contain an entity, and a_e ln(1 + N_ep) / L_e for each."""
         holders, counts = self.graph.occurrences(entity)
         value = max(activation.value[entity], 0.0) / activation.level[entity]
         return holders, value * np.log1p(counts)
 
     def hits(self, walk: PassageWalk, k: int) -> list[Hit]:
-        """The `k` best passages."""
+        """Return hits for the `k` best passages."""
         rows, scores = top_rows(
             self.view.rows, walk.scores[self.view.rows], k, self.ranks, self.view
         )
@@ -118,7 +118,7 @@ class LinearRAGSearch:
         components = {"dense": dense, "entity": entity, "walk": walk}
         if not path:
             path = (Hop.to_passage(self.corpus, row, 0.0, score),)
-        else:  # the walk comes through entities, the last of the path among them
+        else:  # the last entity of the path stands for the walk through all entities
             path = (
                 *path[:-2],
                 replace(path[-2], contribution=walk),
@@ -129,7 +129,7 @@ class LinearRAGSearch:
     def _paths(
         self, rows: Ints, seeds: Sequence[Seed], activation: Activation
     ) -> list[tuple[Hop, ...]]:
-        """The path to each passage through the active entity with the largest share."""
+        """Return the path to each passage through the active entity with the largest share."""
         entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
         shares = np.zeros((len(entities), len(rows)))
         for i, entity in enumerate(entities):
@@ -155,7 +155,7 @@ class LinearRAGSearch:
         activation: Activation,
         speller: Speller,
     ) -> tuple[Hop, ...]:
-        """Question entity -> entity (-> sentence -> entity)* -> passage, built backwards."""
+        """Build question entity -> entity (-> sentence -> entity)* -> passage, from the end."""
         hops = [Hop.to_passage(self.corpus, row, share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:
@@ -187,5 +187,5 @@ class WalkRanking(Ranking):
         self._walk = search.rank(question, scores.similarities, config)
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` hits."""
+        """Return the first `n` hits."""
         return self._search.hits(self._walk, n)

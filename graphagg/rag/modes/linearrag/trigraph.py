@@ -3,8 +3,8 @@
 Paper: LinearRAG, arXiv 2510.10114, section on graph construction: the contain matrix C (passage x
 entity) and the mention matrix M (sentence x entity). An entry of C stands for an entity that the
 extractor found in a passage; its weight is N_ep over the sum of N_ep over the passage's entities.
-C is computed for a view at its first question, M is read from the mentions. No relation is
-extracted, no LLM is called.
+C is computed at the first question on a view, M is read from the mentions. No relations are
+extracted and no LLM is called.
 
 Departures from the official code, with recall@2 / recall@5 on 2WikiMultiHopQA (996 questions,
 default settings, same models; the official code: 54.3 / 70.1):
@@ -12,15 +12,15 @@ default settings, same models; the official code: 54.3 / 70.1):
 - An entity is its `entity_key`, not its exact spelling, and N_ep counts the key's words in the
   passage's words instead of substrings in its characters ("Ann" is not in "Annual"); C is weighted
   by the same N: 54.8 / 70.3.
-- Entities are found in title and text apart, and the title is read as part of the first sentence
-  (`Annotation.with_title`), so that no entity is "Ada Lovelace Ada Lovelace": 56.5 / 72.1. A title
-  as a sentence of its own: 54.2 / 69.6. Seven variants of N, C and titles were compared, all on the
-  same questions; the gain stands on both halves (even 54.4 / 69.1 to 56.2 / 70.3, odd 55.3 / 71.6
-  to 56.8 / 73.9).
-- Each sentence belongs to one passage, also where another passage has the same: what a filter
-  hides then takes nothing from a sentence that is seen.
-- Entities are encoded by their keys, which no other passage can change, not by their commonest
-  spelling.
+- Entities are found in title and text separately, and the title is part of the first sentence
+  (`Annotation.with_title`), so that no entity is "Ada Lovelace Ada Lovelace": 56.5 / 72.1. With the
+  title as a separate sentence: 54.2 / 69.6. Seven variants of N, C and titles were compared on the
+  same questions; both halves gain (even 54.4 / 69.1 to 56.2 / 70.3, odd 55.3 / 71.6 to
+  56.8 / 73.9).
+- Each sentence belongs to one passage, even if another passage has the same sentence, so hidden
+  passages do not affect visible sentences.
+- The text to encode for an entity is its key, which other passages cannot change, not its most
+  frequent spelling.
 - Neighboring passages are not linked: the paper has no such edge, and positions in a corpus file
   may leak which passages belong together.
 """
@@ -37,15 +37,15 @@ from graphagg.rag.tables.view import View
 class TriGraph:
     """The visible passages, sentences and entities, and their containment.
 
-    R rows of the corpus are passages, E entities of the gazetteer; `sentence_bounds` `[R + 1]`
-    numbers the sentences, and `ranks` `[R]` are those of the passages' ids. Hidden ones have no
-    edges, nor have entities that only titles name.
+    There are R passages (rows of the corpus) and E entities (of the gazetteer). `sentence_bounds`
+    `[R + 1]` are offsets of sentences; `ranks` `[R]` are the ranks of the passages' ids. Hidden
+    passages have no edges, and neither have entities that are only in titles.
 
     Attributes:
         passages: R, the number of rows.
         entities: ids of the entities that the extractor found in a visible passage, ascending.
-        weights: `[e]`, the entries of C, entity by entity; of one entity in order of the rows.
-        per_entity, per_passage: `[E]` and `[R]`, 1 over the sum of the weights of each; 0 without.
+        weights: `[e]`, the entries of C, sorted by entity, then row.
+        per_entity, per_passage: `[E]` and `[R]`, 1 / (sum of its weights), or 0 if it has none.
     """
 
     def __init__(self, view: View, sentence_bounds: Ints, ranks: Array) -> None:
@@ -67,22 +67,22 @@ class TriGraph:
         )
 
     def to_entities(self, scores: Doubles) -> Doubles:
-        """The product of C' and scores of passages, `[E]`."""
+        """Multiply C' by scores of passages; returns `[E]`."""
         terms = self.weights * scores[self._row]
         sums = np.bincount(self._entity, terms, len(self._bounds) - 1)
         return sums.astype(np.float64, copy=False)
 
     def to_passages(self, scores: Doubles) -> Doubles:
-        """The product of C and scores of entities, `[R]`."""
+        """Multiply C by scores of entities; returns `[R]`."""
         terms = self.weights * scores[self._entity]
         return np.bincount(self._row, terms, self.passages).astype(np.float64, copy=False)
 
     def occurrences(self, entity: int) -> tuple[Array, Array]:
-        """The passages that contain an entity's key, ascending, and how often: N_ep."""
+        """Return the passages that contain an entity's key, ascending, and the counts N_ep."""
         gazetteer = self.view.gazetteer
         pairs = gazetteer.pairs(entity)
         rows = gazetteer.row[pairs]
-        # Stored in as few bits as they need; of 8 bits numpy takes the logarithm in half precision.
+        # Stored with as few bits as possible; for 8-bit integers, numpy's log is half precision.
         counts = gazetteer.count[pairs].astype(np.int64)
         if self.view.row_set.is_all:
             return rows, counts
@@ -90,26 +90,26 @@ class TriGraph:
         return rows[seen], counts[seen]
 
     def found_in(self, entity: int) -> Array:
-        """The passages that the extractor found an entity in, ascending: a column of C."""
+        """Return the passages in which the extractor found an entity, ascending: a column of C."""
         first, last = self._bounds[entity : entity + 2]
         rows: Array = self._row[first:last]
         return rows
 
     def sentences_of(self, entity: int) -> Ints:
-        """A column of M: the visible sentences that mention an entity, in order of passage ids."""
+        """Return a column of M: the visible sentences with an entity, in order of passage ids."""
         g, rows = self.view.gazetteer, self.found_in(entity)
         rows = rows[np.argsort(self._ranks[rows])]
         mentions, lengths = members(g.bounds, rows)
         is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
         owner = np.repeat(rows, lengths)[is_found]
         found: Ints = self.sentence_bounds[owner] + g.sentence[mentions[is_found]]
-        is_first = np.ones(len(found), bool)  # mentions of one sentence follow one another
+        is_first = np.ones(len(found), bool)  # mentions of one sentence are adjacent
         is_first[1:] = found[1:] != found[:-1]
         first: Ints = found[is_first]
         return first
 
     def entities_of(self, sentence: int) -> Ints:
-        """A row of M: the entities that a visible sentence mentions, ascending."""
+        """Return a row of M: the entities that a visible sentence mentions, ascending."""
         row = int(np.searchsorted(self.sentence_bounds, sentence, side="right")) - 1
         if not self.view.visible[row]:
             return np.zeros(0, np.int64)

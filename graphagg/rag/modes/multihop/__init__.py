@@ -1,1 +1,1 @@
-"""The mode `multihop`: similarity, words, links and bridges in one formula."""
+"""The mode `multihop`: one formula for similarity, words, links and bridges."""

@@ -20,7 +20,7 @@ from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
 MOST_TITLED = 20
-"""Passages titled by an entity of the question that join the pool."""
+"""Largest number of passages that join the pool because their title is a named entity."""
 
 
 class Candidates(NamedTuple):
@@ -30,10 +30,10 @@ class Candidates(NamedTuple):
         rows: `[n]` ascending by the ranks of their ids.
         features: `[n, 5]` the terms of F, in the order of `FEATURES`.
         covers: `[n, t]` which of the question's terms each passage contains, 0 or 1.
-        ties: `[n, e]` of each passage to the named entities, uint8.
+        ties: `[n, e]` how each passage is tied to the named entities (bits), uint8.
         pages: `[n, e]` idf of the named entities that each passage is a page of (its title is the
             entity, or its text begins with it), else 0.
-        documents: `[n]` how much the question names its document and the headings in it.
+        documents: `[n]` how clearly the question names the passage's document and headings.
         direct: `[n]` F.
     """
 
@@ -46,7 +46,7 @@ class Candidates(NamedTuple):
     direct: Array
 
     def joined(self, more: Candidates, ranks: Array) -> tuple[Candidates, Array]:
-        """Add candidates; also returns the new positions of the old and of the added ones."""
+        """Add candidates; also returns their new positions, first the old ones, then the added."""
         order = np.argsort(ranks[np.concatenate([self.rows, more.rows])])
         position = np.empty(len(order), np.int64)
         position[order] = np.arange(len(order))
@@ -55,9 +55,9 @@ class Candidates(NamedTuple):
 
 
 class CandidateScorer:
-    """Scores passages directly, over one view of a corpus.
+    """Computes the direct scores of passages in one view of a corpus.
 
-    `ranks` `[R]` are of the ids of passages.
+    `ranks` `[R]` are the ranks of the passages' ids.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class CandidateScorer:
         self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
 
     def pool(self, question: QuestionScores, size: int) -> Rows:
-        """The rows that F is computed for: the best by similarity, words and title, and titles."""
+        """Return the rows to compute F for: the best by similarity, words and title, and titled."""
         (rows, _), (titled, _) = self.leading(question, size)
         return distinct(np.concatenate([rows, titled]))
 
     def leading(
         self, question: QuestionScores, size: int
     ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
-        """The pool in two parts, each with its values: the `size` best, and the best titled.
+        """Return the pool in two parts with their values: the `size` best, and the best titled.
 
-        A named page joins however little else of the question it holds.
+        A passage titled by a named entity joins even if it matches nothing else.
         """
         weights, visible, ranks = self.config.passage, self.view.row_set, self.ranks
         titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))
-        # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
+        # Sentences are not compared yet; the similarity of the passage is used for both terms.
         strength = weights.similarity + weights.sentence
         if question.is_exact:
             rows, similar = visible.rows, question.similarities
@@ -95,7 +95,7 @@ class CandidateScorer:
         return (rows[best], values[best]), (titled[first], priors[first])
 
     def _prior(self, rows: Rows, question: QuestionScores, titled: Rows) -> Array:
-        """What words and names of documents add to F, of some rows that ascend."""
+        """Compute what words, titles and names of documents add to F; rows are ascending."""
         weights = self.config.passage
         prior = weights.lexical * question.lexical.at(rows)
         prior += self.config.document * question.documents_at(rows)
@@ -104,17 +104,17 @@ class CandidateScorer:
         return prior
 
     def _by_words(self, question: QuestionScores, titled: Rows, size: int) -> Rows:
-        """The visible rows of greatest prior, in any order; reads only rows with a term."""
+        """Return the visible rows with the largest prior, unordered; skip rows without a term."""
         best, _ = question.lexical.best(size)
         rows = distinct(np.concatenate([best, titled, *question.names.values()]))
         values = self._prior(rows, question, titled)
         largest = best_rows(rows, values, size, self.ranks)
-        # Rows without a prior would come behind the nearest ones, of which there are more.
+        # Rows without a prior would rank below the nearest rows, and these fill the pool.
         return rows[values > 0.0] if largest is None else largest[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        rows = rows[np.argsort(self.ranks[rows])]  # so that equals are ordered by id
+        rows = rows[np.argsort(self.ranks[rows])]  # so that ties are ordered by id
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
         ties = np.zeros(pages.shape, np.uint8)
@@ -136,7 +136,7 @@ class CandidateScorer:
 
 
 def _title_shares(name: int, rows: Rows, question: QuestionScores) -> Array:
-    """1 / r^2 of some passages titled by a named entity; see `rank_shares`."""
+    """Return 1 / r^2 of some passages titled by a named entity; see `rank_shares`."""
     levels = question.title_levels(name) if len(rows) else rows
     if len(levels) < 2:
         return np.ones(len(rows))
@@ -145,7 +145,7 @@ def _title_shares(name: int, rows: Rows, question: QuestionScores) -> Array:
 
 
 def rank_shares(group: Array, closeness: Array) -> Array:
-    """1 / r^2 for the r-th closest of each group; ties have the same r."""
+    """Return 1 / r^2 for the r-th closest of each group; ties have the same r."""
     order = np.lexsort((-closeness, group))
     groups, values = group[order], closeness[order]
     begins = np.ones(len(order), bool)
@@ -160,6 +160,6 @@ def rank_shares(group: Array, closeness: Array) -> Array:
 
 
 def weighted(values: Array, weights: Array) -> Array:
-    """Weighted sums of rows, `[n]`, independent of the number of rows, unlike BLAS."""
+    """Sum weighted rows, `[n]`; unlike with BLAS, a sum does not depend on the number of rows."""
     sums: Array = (values * weights).sum(axis=1)
     return sums

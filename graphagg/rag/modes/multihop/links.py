@@ -1,9 +1,9 @@
-"""The links of passages to others, and the terms of a question that a passage leaves open.
+"""Links between passages, and the terms of a question that a passage does not contain.
 
-Links go through the entities that both passages are tied to, and by similarity. Where the encoder's
-vector of a text is the mean of its tokens' vectors, the vectors of a question's words come with the
-question's vector. The sum over the words that a passage does not contain is the query for the open
-terms: nothing is encoded again.
+A link connects two passages through an entity that both are tied to, or by similarity. If the
+encoder's vector of a text is the mean of its tokens' vectors, it returns vectors of the question's
+words with the question's vector. The sum over the words that a passage does not contain (its open
+terms) is the query for these, so nothing is encoded again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")
 PAGE, LEAD, SHARED, SIMILAR = range(4)
-_NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
+_NO_LINK = -9.0  # below the strength of every link; kinds that are switched off have -10
 
 
 @dataclass(frozen=True)
 class Bridges:
-    """Entities that passages of the frontier mention, or contain in their titles; b of them.
+    """The b entities that passages of the frontier mention, or contain in their titles.
 
     Attributes:
         parent: `[b]` position of the passage in the frontier.
-        entity: `[b]`.
-        sentence: `[b]` the passage's sentence with the entity, from 0, that is closest to the
+        entity: `[b]` entity ids.
+        sentence: `[b]` index of the passage's sentence with the entity that is closest to the
             question; -1 for an entity that is only in the title.
         similarity: `[b]` cosine of that sentence and the question, at least 0.
         strength: `[b, 3]` total strength of a link to a passage of the first three `KINDS`.
@@ -48,19 +48,19 @@ class Bridges:
     strength: Array
 
     def of_chain(self, view: View, config: MultihopConfig) -> Bridges:
-        """The links as scored for a question about a chain; links of files stay as they are."""
+        """Return the bridges with the strengths for a chain question; file links keep theirs."""
         page, shared = config.link.chain
         by_name = (view.gazetteer.kind[self.entity] & REFERENCE) == 0
         return replace(self, strength=self.strength + np.outer(by_name, (page, 0.0, shared)))
 
 
 class Frontier(NamedTuple):
-    """The f passages whose links a round follows.
+    """The f passages whose links are followed in a round.
 
     Attributes:
         rows: `[f]` row numbers; -1 for a passage of another part.
         first: `[f, d]` the stored first vector of each.
-        vectors: `[f, d]` of the question's terms that each lacks; None if these do not count.
+        vectors: `[f, d]` sums over the open terms of each; None if open terms do not count.
     """
 
     rows: Rows
@@ -69,15 +69,15 @@ class Frontier(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Links to passages; m of them.
+    """The m links to passages.
 
     Attributes:
         bridge: `[m]` position in the bridges; -1 for a link by similarity.
         parent: `[m]` position of the source passage in the frontier.
         row: `[m]` the target passage.
         kind: `[m]` position in `KINDS`.
-        link: `[m]` its strength; see `of_titles`.
-        near: `[m]` closeness to the terms that its source leaves open; 0 for one by similarity.
+        link: `[m]` strength of the link; see `of_titles`.
+        near: `[m]` closeness to the open terms of the source; 0 for a link by similarity.
     """
 
     bridge: Array
@@ -88,39 +88,39 @@ class Edges(NamedTuple):
     near: Array
 
     def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
-        """Share a title that several passages have: the best of them gets most of it.
+        """Lower the strength of links to passages that share a title, except to the closest.
 
-        The r-th by `closeness` `[m]` gets 1 / r^2 of the strength that a page has above a
-        passage that mentions its name: a link leads to a document, not to one of its
-        chunks.
+        A page link is stronger than a link to a mention of the name. The r-th passage by
+        `closeness` `[m]` gets 1 / r^2 of the difference: a link leads to a document, not to
+        one of its chunks.
         """
         pages = np.flatnonzero(self.kind == PAGE)
         share = rank_shares(self.bridge[pages], closeness[pages])
         pages, share = pages[share < 1.0], share[share < 1.0]
         mention = bridges.strength[self.bridge[pages], SHARED]
         link = self.link.copy()
-        is_tied = mention > _NO_LINK  # where a mention leads nowhere, only the first page is a link
+        is_tied = mention > _NO_LINK  # if a mention makes no link, only the first page has a link
         page = link[pages[is_tied]]
         link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
         kept = np.delete(np.arange(len(link)), pages[~is_tied])
         return self._replace(link=link).kept(kept)
 
     def between_documents(self, corpus: StoredCorpus, frontier: Rows) -> Edges:
-        """The links that do not stay within a document."""
+        """Return the links between different documents."""
         return self.kept(~corpus.same_document(self.row, frontier[self.parent]))
 
     def through(self, bridges: Bridges) -> Edges:
-        """The links with the strengths of these bridges; those by similarity stay as they are."""
+        """Return the links with the strengths of these bridges; links by similarity are kept."""
         link, named = self.link.copy(), self.kind != SIMILAR
         link[named] = bridges.strength[self.bridge[named], self.kind[named]]
         return self._replace(link=link)
 
     def kept(self, some: Array) -> Edges:
-        """Some of the links, by a mask or by their positions."""
+        """Select links by a mask or by their positions."""
         return Edges(*(column[some] for column in self))
 
     def joined(self, other: Edges) -> Edges:
-        """Concatenate the links with others."""
+        """Concatenate two lists of links."""
         return Edges(*map(np.concatenate, zip(self, other, strict=True)))
 
 
@@ -131,15 +131,15 @@ def find_bridges(
     question: QuestionScores,
     config: MultihopConfig,
 ) -> Bridges:
-    """Find the entities through which the passages of a frontier lead on.
+    """Find the entities through which the passages of a frontier link to others.
 
-    Entities that the question names lead nowhere.
+    Entities that the question names are left out.
     """
     g = view.gazetteer
     mention, lengths = members(g.bounds, frontier)
     parent = np.repeat(np.arange(len(frontier)), lengths)
     entity, ties, counts = g.entity[mention], view.ties(mention), view.counts_as(mention) > 0
-    # A page does not lead on through its own title, nor what the question names anywhere.
+    # No links through a page's own title, nor through entities that the question names.
     leads = (
         (counts | (ties == IN_TITLE)) & ((ties & IS_TITLE) == 0) & ~is_among(entity, question.named)
     )
@@ -151,7 +151,7 @@ def find_bridges(
     products = corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
     firsts = (np.cumsum(lengths) - lengths)[parent[in_text]]
     similarity[in_text] = np.maximum(products[firsts + sentence[in_text]], 0.0)
-    # Of each entity the closest sentence, of equally close ones the first.
+    # Keep the closest sentence of each entity; ties go to the first.
     order = np.lexsort((-similarity, entity, parent))
     entity, parent = entity[order], parent[order]
     is_first = np.ones(len(order), bool)
@@ -163,7 +163,7 @@ def find_bridges(
 
 
 def _strengths(view: View, entity: Array, similarity: Array, config: MultihopConfig) -> Array:
-    """Strength of a link to a passage of each kind, `[b, 3]`; -inf where there is none."""
+    """Compute the strength `[b, 3]` of a link to a passage of each kind; -inf if there is none."""
     link = config.link
     of_files = (view.gazetteer.kind[entity] & REFERENCE) > 0
     weights = np.tile([link.page, link.lead, link.shared], (len(entity), 1, 1))
@@ -177,9 +177,9 @@ def _strengths(view: View, entity: Array, similarity: Array, config: MultihopCon
 
 
 def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
-    """Every link through an entity from the frontier, one per bridge and passage.
+    """Return all links through entities from the frontier, one per bridge and passage.
 
-    For an entity that only leads to its pages, only these are read.
+    For an entity that only links to its pages, only the pages are read.
     """
     g = view.gazetteer
     is_hub = bridges.strength[:, LEAD:].max(axis=1) <= _NO_LINK
@@ -193,13 +193,13 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     pairs[~of_hub] = of_some
     pairs[of_hub] = view.titled[ranges(firsts, sizes[is_hub])]
     row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
-    # The strongest of the ties counts, in the order of KINDS.
+    # The first kind of tie in the order of KINDS counts.
     kind = np.where((tie & IS_TITLE) > 0, PAGE, np.where((tie & STARTS_TEXT) > 0, LEAD, SHARED))
-    tied = tie > 0  # the others are hidden, or not tied
+    tied = tie > 0  # other passages are hidden, or not tied
     bridge, row, kind = bridge[tied], row[tied], kind[tied]
     bridge, row, kind = _with_longer(view, bridges, bridge, row, kind)
     link = bridges.strength[bridge, kind]
-    # Not to the passage itself.
+    # A passage has no link to itself.
     leads = (row != frontier[bridges.parent][bridge]) & (link > _NO_LINK)
     bridge = bridge[leads]
     near = np.zeros(len(bridge))
@@ -234,9 +234,9 @@ def _with_longer(
 def similar_edges(
     corpus: StoredCorpus, frontier: Frontier, pool: Rows, config: MultihopConfig
 ) -> Edges:
-    """A link by similarity from each passage of the frontier to every other one of a pool.
+    """Link each passage of the frontier to every other passage of a pool by similarity.
 
-    From a passage with several vectors the first is compared, to one with several the best.
+    Compares the first vector of the source with the vectors of the target; the best one counts.
     """
     kind, slope = config.link.similar
     near = corpus.similarity_at(pool, decode(frontier.first)).astype(np.float64)
@@ -248,15 +248,15 @@ def similar_edges(
 
 
 def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
-    """Sums of the vectors of the words that some passages leave open, `[n, d]`; of any length.
+    """Sum the vectors of the words that each passage leaves open, `[n, d]`, not normalized.
 
-    `covers` `[n, t]` masks the terms in each passage; `vector` `[d]` of the question is used
-    where no word is open; `words` `[t, d]`, None if the encoder has none.
+    `covers` `[n, t]` masks the terms in each passage; `vector` `[d]` of the question is used if
+    no word is open; `words` `[t, d]` are vectors of the terms, None if the encoder has none.
     """
     whole = np.tile(vector.astype(np.float32), (len(covers), 1))
     if words is None:
         return whole
-    # Term by term, so that a row's bits are the same beside any others.
+    # Sum term by term, so that the bits of a row do not depend on the other rows.
     sums: Vectors = np.zeros_like(whole)
     is_open = (1.0 - covers).astype(np.float32)
     for term, of_word in enumerate(words):
@@ -267,11 +267,11 @@ def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vecto
 def closeness_to_open_terms(
     corpus: StoredCorpus, view: View, row: Rows, entity: Array, parent: Array, vectors: Vectors
 ) -> Array:
-    """`[m]` closeness of linked passages to the terms that their parents leave open.
+    """Return the closeness `[m]` of linked passages to the terms that their parents leave open.
 
-    The cosine of the closest sentence that mentions the entity; for a passage with the entity
-    only in its title, of the closest sentence. `parent` `[m]` are positions in `vectors`
-    `[n, d]`, which come from `open_vectors`.
+    It is the cosine of the closest sentence that mentions the entity, or of the closest of all
+    sentences if only the title contains it. `parent` `[m]` are positions in `vectors` `[n, d]`,
+    which come from `open_vectors`.
     """
     edge, sentence = _sentences(corpus, view, row, entity)
     compared, position = np.unique(sentence, return_inverse=True)
@@ -279,15 +279,15 @@ def closeness_to_open_terms(
     best = np.full(len(row), -np.inf)
     np.maximum.at(best, edge, products[position, parent[edge]].astype(np.float64))
     exact = vectors.astype(np.float64)
-    lengths = np.sqrt((exact * exact).sum(axis=1))  # 0 where the encoder does not read the question
+    lengths = np.sqrt((exact * exact).sum(axis=1))  # 0 if the encoder does not read the question
     near: Array = best / np.maximum(lengths, 1e-12)[parent]
     return near
 
 
 def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tuple[Array, Rows]:
-    """The sentences of some rows that mention an entity each, else all of the row.
+    """Return the sentences of each row that mention its entity, or all if none does.
 
-    Returns the positions of the rows, and the sentences of the corpus; `[n]` each.
+    Returns positions in `row`, and numbers of sentences in the corpus; `[n]` each.
     """
     entities = len(view.gazetteer.keys)
     rows, position = np.unique(row, return_inverse=True)
@@ -303,9 +303,9 @@ def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tu
 
 
 def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
-    """The mentions of some entities in the texts of some rows, by row and entity.
+    """Return the mentions of some entities in the texts of some rows, by row and entity.
 
-    Returns `position of the row * E + entity` of each mention, ascending; its sentence.
+    Returns a key `position of the row * E + entity` per mention, ascending, and its sentence.
     """
     g = view.gazetteer
     mentions, lengths = members(g.bounds, rows)
@@ -320,36 +320,36 @@ def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
 
 
 def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
-    """`[m]` closeness of each edge's passage less the mean over its parent's passages.
+    """Return the closeness `[m]` of each edge's passage minus the mean over its parent's passages.
 
-    Only links through entities have it; a link by similarity has 0.
+    Only links through entities count; a link by similarity has 0.
     """
     through = edges.kind != SIMILAR
     parent = edges.parent[through]
-    # Of rounded values, so that their order changes no bit, and equal passages lead on alike.
+    # Sum rounded values: the order then changes no bit, and equal passages get equal values.
     sums = np.bincount(parent, np.rint(closeness[through] * 2.0**32) / 2.0**32, parents)
     means = sums / np.maximum(np.bincount(parent, minlength=parents), 1)
     return np.where(through, closeness - means[edges.parent], 0.0)
 
 
 class MultihopSource(CandidateScorer):
-    """All that `multihop` asks of an index: candidates, links, names and texts.
+    """What `multihop` needs from an index: candidates, links, names and texts.
 
-    `graphagg.rag.parts.source` asks the same of many indices.
+    `graphagg.rag.parts.source` has the same methods for several indices.
     """
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
-        """Find the entities that link passages to others; with the first vector of each passage."""
+        """Find the entities that link passages to others, and the first vector of each passage."""
         first = self.corpus.windows.rows(self.corpus.window_bounds[frontier])
         return find_bridges(self.corpus, self.view, frontier, question, self.config), first
 
     def follow(
         self, candidates: Candidates, frontier: Array, question: QuestionScores, pool: Rows | None
     ) -> tuple[Bridges, Edges, Candidates]:
-        """Follow links from the candidates at some positions; returns new candidates too.
+        """Follow links from the candidates at some positions; also returns new candidates.
 
-        With a `pool` there are links by similarity to its passages too. There are none within a
-        document, whose chunks share names anyway.
+        With a `pool`, there are also links by similarity to its passages. There are no links
+        within a document, since its chunks share names anyway.
         """
         rows, vectors = candidates.rows[frontier], None
         bridges, first = self.bridges(rows, question)
@@ -362,7 +362,7 @@ class MultihopSource(CandidateScorer):
     def linked(
         self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
-        """Every link from the frontier, and the passages they lead to that are not known yet."""
+        """Return all links from the frontier, and the linked passages that are not in `known`."""
         edges = expand(self.view, bridges, frontier.rows)
         if len(pool):
             edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
@@ -377,5 +377,5 @@ class MultihopSource(CandidateScorer):
         return edges, self.candidates(distinct(edges.row[~is_known]), scores)
 
     def speller(self, question: QuestionScores) -> Speller:
-        """Finds spellings of entities, for the hits of a question."""
+        """Return an object that finds spellings of entities, for the hits of a question."""
         return Speller(self.corpus, self.view.gazetteer)

@@ -1,6 +1,6 @@
-"""The mode `multihop`: direct scores, paths over links, and a choice that covers the question.
+"""The mode `multihop`: direct scores, paths over links, and a selection that covers the question.
 
-`RankingHits` makes the hits of a ranking with their components and paths, and explains them.
+`RankingHits` builds the hits of a ranking with their components and paths, and explains them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.tables.mentions import ANYWHERE, PREFIX
 from graphagg.rag.tables.view import IS_TITLE
 
-MIN_DOCUMENTS = 3  # that a spread needs
+MIN_DOCUMENTS = 3  # needed to compute a spread over documents
 
 
 class Multihop(Retriever):
-    """Direct scores, paths over links, and a choice that covers the question."""
+    """Direct scores, paths over links, and a selection that covers the question."""
 
     mode = "multihop"
     config_type = MultihopConfig
@@ -36,7 +36,7 @@ class Multihop(Retriever):
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
     ) -> list[EncodedQuestion]:
-        """Encode the questions, with their words where the encoder supports it."""
+        """Encode the questions, with vectors of their words if the encoder supports it."""
         encoder = models.encoder()
         if not self.config.open_terms or not gives_words(encoder):
             return super().encode(questions, models)
@@ -49,7 +49,7 @@ class Multihop(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
-        # By words and names alone for a question that the encoder does not read.
+        # A question that the encoder does not read is ranked by words and names alone.
         config = self.config if question.vector.any() else self.config.word_only
         search = MultihopSearch(self.source.multihop(config))
         return RankingHits(search, search.rank(self.source.scores(question), k), k)
@@ -61,7 +61,7 @@ class RankingHits(Ranking):
     Attributes:
         search: the search that made the ranking.
         ranking: its candidates and scores.
-        choice: what passages are chosen by.
+        choice: chooses passages one after another.
     """
 
     def __init__(self, search: MultihopSearch, ranking: MultihopRanking, k: int) -> None:
@@ -73,7 +73,7 @@ class RankingHits(Ranking):
         self.spread = self._spread(self._first[:SPREAD]) if self._first else None
 
     def _spread(self, chosen: Sequence[tuple[int, Gain]]) -> float:
-        """Deviation of the first scores; only the best of a document's chunks counts."""
+        """Return the standard deviation of the first scores, with the best score per document."""
         scores = np.array([self.choice.score[at] + sum(gain) for at, gain in chosen])
         rows = self._rows(chosen)
         same_document = self.search.source.corpus.same_document
@@ -82,34 +82,34 @@ class RankingHits(Ranking):
         return float(np.std(documents if len(documents) >= MIN_DOCUMENTS else scores))
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` hits; more than the pool holds come from a ranking of more candidates."""
+        """Return the first `n` hits; if the pool is too small, rank again with more candidates."""
         if n > self._most:
             return RankingHits(self.search, self.search.rank(self.scores, n), n).take(n)
         return self._hits(self._first[:n] if n <= len(self._first) else self.choice.take(n))
 
     def missed(self, row: int, taken: int) -> tuple[Hit, str]:
-        """The hit that a row would be after the first `taken`, and why it is none."""
+        """Return the hit that a row would be after the first `taken`, and why it is not a hit."""
         if self.ranking.position(row) is not None:
             reason = f"a candidate, but outscored; {self.reason(row)}"
             return self._next_hit(row, taken), reason
         with_row = RankingHits(self.search, self.search.rank(self.scores, taken, (row,)), taken)
         return with_row._next_hit(row, taken), (
-            f"no candidate: not among the {self._most} closest by similarity and words, not named "
-            "by the question, and no link of the best passages leads to it"
+            f"not a candidate: it is not among the {self._most} closest by similarity and words, "
+            "the question does not name it, and no link of the best passages leads to it"
         )
 
     def _rows(self, chosen: Sequence[tuple[int, Gain]]) -> Rows:
-        """The rows of chosen candidates."""
+        """Return the rows of chosen candidates."""
         return self.ranking.candidates.rows[[at for at, _ in chosen]]
 
     def _hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
-        """Make a hit of each chosen candidate."""
+        """Build a hit for each chosen candidate."""
         rows = self._rows(chosen).tolist()
         self._speller.prepare(rows, [each for row in rows for each in self._mentions(row)])
         return [self._hit(position, gain) for position, gain in chosen]
 
     def _next_hit(self, row: int, taken: int) -> Hit:
-        """Make a hit of a candidate as if it were chosen after the first `taken`."""
+        """Build the hit of a candidate as if it were chosen after the first `taken`."""
         position = self._position(row)
         gain = self.choice.gain_after(self.choice.take(taken), position)
         return self._hits([(position, gain)])[0]
@@ -118,7 +118,7 @@ class RankingHits(Ranking):
         """Explain how a candidate was reached."""
         step = self.ranking.step(row)
         if step is None:
-            return "it is scored by itself: no better passage leads to it"
+            return "its own score counts, since no link from another passage raises it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
         kind = "reference" if self._target(step) else kind
         parent = self.search.source.corpus.id(int(step.round.parent[step.edge]))
@@ -137,7 +137,7 @@ class RankingHits(Ranking):
         )
 
     def _components(self, row: int, position: int) -> dict[str, float]:
-        """The parts of a candidate's score before it is chosen, by name."""
+        """Return the parts of a candidate's score before it is chosen, by name."""
         features = self.ranking.candidates.features[position].tolist()
         weights, config = self._config.passage, self._config
         direct = {n: getattr(weights, n) * x for n, x in zip(FEATURES, features, strict=True)}
@@ -162,7 +162,7 @@ class RankingHits(Ranking):
     def _path(
         self, row: int, step: Step | None, factor: float = 1.0, offset: float = 0.0
     ) -> Iterator[Hop]:
-        """The hops to a passage; they add up to `offset` and `factor` times its score."""
+        """Yield the hops to a passage; they add up to `offset` plus `factor` times its score."""
         config, corpus, direct = self._config, self.search.source.corpus, self._direct(row)
         if step is None:
             yield from self._start(row)
@@ -182,7 +182,7 @@ class RankingHits(Ranking):
         yield Hop.to_passage(corpus, row, direct, factor * end + offset)
 
     def _mentions(self, row: int) -> Iterator[tuple[int, int]]:
-        """The entities on the path to a row, and the passages that mention them."""
+        """Yield the entities on the path to a row, and the passages that mention them."""
         step = self.ranking.step(row)
         while step is not None:
             followed, bridge = step.round, int(step.round.edges.bridge[step.edge])
@@ -195,7 +195,7 @@ class RankingHits(Ranking):
         return float(self.ranking.candidates.direct[self._position(row)])
 
     def _start(self, row: int) -> Iterator[Hop]:
-        """The question's entity that the passage is tied to: its title's, else the rarest."""
+        """Yield the named entity that is the passage's title, else the rarest it is tied to."""
         question, at = self.ranking.question, self._position(row)
         tied = self.ranking.candidates.ties[at].tolist()
         named = zip(question.reading.names, question.rarity.tolist(), tied, strict=True)
@@ -205,7 +205,7 @@ class RankingHits(Ranking):
             yield Hop("question_entity", name, float(is_title))
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
-        """The sentence and the entity of a hop, or the similarity."""
+        """Yield the sentence and the entity of a link, or the similarity."""
         source, bridges, edges = self.search.source, step.round.bridges, step.round.edges
         strength = float(edges.link[step.edge])
         if edges.kind[step.edge] == SIMILAR:
@@ -229,7 +229,7 @@ class RankingHits(Ranking):
             yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
 
     def _target(self, step: Step) -> str:
-        """Target of a hop by a link between documents; "" for any other hop."""
+        """Return the target of a link between documents; "" for any other hop."""
         bridge = int(step.round.edges.bridge[step.edge])
         keys = self.search.source.view.gazetteer.keys
         key = keys[int(step.round.bridges.entity[bridge])] if bridge >= 0 else ""

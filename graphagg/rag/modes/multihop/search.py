@@ -1,4 +1,4 @@
-"""`mode="multihop"`: direct scores, paths over links, and a choice that covers the question.
+"""`mode="multihop"`: direct scores, paths over links, and a selection that covers the question.
 
 The formula and its constants are at the head of `graphagg.rag.config.multihop`. A `View` provides
 all statistics, so hidden passages change nothing.
@@ -23,11 +23,11 @@ from graphagg.rag.snapshot.search import lookup
 
 CHAIN_HELD = 0.7  # a question with a clause describes a chain if no candidate holds this share
 NEARLY = 0.9  # share of the question's words that one passage holds
-MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
+MOST_CHUNKS = 8  # other chunks of the frontier's documents whose links are followed too
 
 
 class MultihopSearch:
-    """Ranks passages for questions: scores candidates directly, and follows links between them."""
+    """Ranks passages for a question: scores candidates directly, and follows links between them."""
 
     def __init__(self, source: MultihopSource) -> None:
         self.source, self.config = source, source.config
@@ -44,8 +44,8 @@ class MultihopSearch:
         candidates = self.source.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
         score, rounds, weight = candidates.direct.copy(), list[Round](), self.config.document
-        # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
-        # rows are scored and never lead on, so that they change no other score.
+        # 2. Two rounds of links: from the best by F, then from the best passages whose score a path
+        # raised. `extra` rows are scored, but their links are not followed: no other score changes.
         frontier = _best(score + weight * candidates.documents, pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
         most_held = float(weighted(candidates.covers[pooled], question.lexical.weights).max())
@@ -64,14 +64,14 @@ class MultihopSearch:
             if self._is_chain(candidates, question, others):
                 bridges = bridges.of_chain(self.source.view, self.config)
                 edges = edges.through(bridges)
-            # The first round levels named pages; the second passes path scores on.
+            # In the first round, named pages pass on equal scores; in the second, path scores.
             passed_on = score if rounds else self._passed_on(candidates, frontier, most_held)
             edges = self._of_titles(candidates, bridges, edges)
             followed, score = self._follow(
                 question, candidates, score, passed_on, frontier, bridges, edges
             )
             rounds.append(followed)
-            # A passage leads on once: its links were followed with the score it had then.
+            # Links of a passage are followed once, with the score that it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             is_fresh = self._are_in(candidates.rows, fresh)
             named = score + weight * candidates.documents  # no path passes it on
@@ -83,19 +83,19 @@ class MultihopSearch:
         return MultihopRanking(question, candidates, score, rounds, eligible, config)
 
     def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
-        """Whether a question describes a chain; `others` are rows that are only explained."""
+        """Return whether a question describes a chain; `others` are rows scored for `explain`."""
         covers = candidates.covers[~self._are_in(candidates.rows, others)]
         most_held = float(weighted(covers, question.lexical.weights).max())
         return question.reading.has_clause and most_held < CHAIN_HELD
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
-        """Mask of the rows that are among others; both may be the whole corpus."""
+        """Return a mask of the rows that are in `others`; both may be the whole corpus."""
         return lookup(np.sort(others), rows)[0]
 
     def _grown(
         self, candidates: Candidates, score: Array, more: Candidates
     ) -> tuple[Candidates, Array, Array]:
-        """Add candidates; returns scores, and the new positions of the old candidates."""
+        """Add candidates; also returns the scores, and the new positions of the old candidates."""
         if not len(more.rows):
             return candidates, score, np.arange(len(score))
         grown, position = candidates.joined(more, self.source.ranks)
@@ -104,7 +104,7 @@ class MultihopSearch:
         return grown, scores, position[: len(score)]
 
     def _of_titles(self, candidates: Candidates, bridges: Bridges, edges: Edges) -> Edges:
-        """The links with the share of each passage in its title."""
+        """Lower the strength of links to passages that share a title; see `Edges.of_titles`."""
         _, target = lookup(candidates.rows, edges.row, self.source.ranks)
         similarity, lexical = (FEATURES.index(name) for name in ("similarity", "lexical"))
         features = candidates.features[target]
@@ -113,8 +113,8 @@ class MultihopSearch:
     def _with_chunks(self, candidates: Candidates, frontier: Array, pooled: Mask) -> Array:
         """Add other chunks of the frontier's documents that are in the pool, the best by F first.
 
-        A document leads on as one: the name may be in another chunk than the text that the
-        question matches.
+        The links of a document count together: the name may be in one chunk, and the text that
+        the question matches in another.
         """
         rows, others = candidates.rows, pooled.copy()
         others[frontier] = False
@@ -123,11 +123,11 @@ class MultihopSearch:
         return np.concatenate([frontier, _best(candidates.direct, others, MOST_CHUNKS)])
 
     def _passed_on(self, candidates: Candidates, frontier: Array, most_held: float) -> Array:
-        """The score that each candidate passes on: F, or the F of a better one of the frontier.
+        """Return the score that each candidate passes on: F, or a larger F from the frontier.
 
         A named page passes on the F of the best such page, so that both sides of a
-        comparison are followed alike; a chunk passes on the F of its document's best chunk.
-        A question whose words one passage holds needs a second passage less.
+        comparison have equal weight; a chunk passes on the F of its document's best chunk.
+        If one passage contains almost all words of the question, all pass on less.
         """
         passed_on = candidates.direct.copy()
         pages = frontier[candidates.pages[frontier].any(axis=1)]
@@ -151,10 +151,10 @@ class MultihopSearch:
         bridges: Bridges,
         edges: Edges,
     ) -> tuple[Round, Array]:
-        """Raise scores to those of the best paths over the m edges.
+        """Raise scores to those of the best paths over the m edges, if these are larger.
 
-        `passed_on` `[n]` is the score that each candidate passes on; `frontier` has their
-        positions. Edges lead to candidates only.
+        `passed_on` `[n]` is the score that each candidate passes on; `frontier` are positions
+        of candidates. Edges lead to candidates only.
         """
         c = self.config
         parent = frontier[edges.parent]
@@ -185,20 +185,20 @@ class MultihopSearch:
 
 
 def _best(score: Array, among: Mask, count: int) -> Array:
-    """Positions of the `count` largest of some scores, largest first."""
+    """Return the positions of the `count` largest scores in a mask, largest first."""
     positions = np.flatnonzero(among)
     return positions[top_k(score[positions], count)]
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of following links; m edges.
+    """One round of following links, with m edges.
 
     Attributes:
         bridges, edges: the links that were followed.
         parent: `[m]` row of the passage that each edge comes from.
         passed_on: `[m]` the score that the parent passes on.
-        joint_coverage: `[m]` the share of terms that both ends hold beyond the better one.
+        joint_coverage: `[m]` share of terms in both ends together, minus that of the better end.
         open_terms: `[m]` closeness of the edge's passage to the terms that the parent leaves open.
         best: the edge of the best path to each row whose score this round raised.
     """
@@ -222,7 +222,7 @@ class Step:
 
 
 class Gain(NamedTuple):
-    """The parts of a score for terms and pages that no passage chosen before contains."""
+    """Parts of a score: new terms and named pages beyond the chosen passages, and the document."""
 
     coverage: float
     named_page: float
@@ -231,14 +231,14 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Choice:
-    """What passages are chosen by, one after another; n candidates.
+    """Chooses passages one after another from n candidates.
 
     Attributes:
         score: `[n]` f.
         eligible: `[n]` which candidates may be chosen.
-        terms: `[n, t]` what each term that a candidate contains adds to its score.
-        pages: `[n, e]` what it adds that a candidate is the page of a named entity.
-        document: `[n]` what it adds that the question names its document and headings in it.
+        terms: `[n, t]` gain of a candidate for each term that it contains.
+        pages: `[n, e]` gain of a candidate for each named entity that it is a page of.
+        document: `[n]` gain of a candidate whose document and headings the question names.
     """
 
     score: Array
@@ -248,16 +248,16 @@ class Choice:
     document: Array
 
     def take(self, k: int) -> list[tuple[int, Gain]]:
-        """Choose up to `k` candidates, one after another: positions and gains, in this order.
+        """Choose up to `k` candidates, one after another; returns positions and gains in order.
 
-        A smaller `k` gives the first of them.
+        A smaller `k` returns the first of them.
         """
         held = np.zeros(self.terms.shape[1]), np.zeros(self.pages.shape[1])
         parts = *self._gains(*held), self.document
         totals = np.where(self.eligible, sum(parts, self.score), -np.inf)
         chosen: list[tuple[int, Gain]] = []
         for _ in range(min(k, int(self.eligible.sum()))):
-            best = int(totals.argmax())  # of equals the lower id
+            best = int(totals.argmax())  # ties go to the lower id
             chosen.append((best, Gain(*(float(part[best]) for part in parts))))
             totals[best] = -np.inf
             own = self.terms[best], self.pages[best]
@@ -268,14 +268,14 @@ class Choice:
         return chosen
 
     def gain_after(self, chosen: Sequence[tuple[int, Gain]], position: int) -> Gain:
-        """The gain of a candidate if it were chosen next."""
+        """Return the gain of a candidate if it were chosen next."""
         rows = [row for row, _ in chosen]
         held = (part[rows].max(axis=0, initial=0.0) for part in (self.terms, self.pages))
         gains = *self._gains(*held), self.document
         return Gain(*(float(part[position]) for part in gains))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
-        """What new terms and pages of each candidate add beside those of chosen ones, `[n]`."""
+        """Return the gains `[n]` for terms and pages that the chosen candidates do not have."""
         new_terms, new_pages = self.terms - held_terms, self.pages - held_pages
         return np.maximum(new_terms, 0.0).sum(axis=1), np.maximum(new_pages, 0.0).sum(axis=1)
 
@@ -287,7 +287,7 @@ class MultihopRanking:
     Attributes:
         candidates: n passages.
         score: `[n]` f, the best of F and the paths.
-        rounds: of following links.
+        rounds: the rounds of following links.
         eligible: `[n]` which candidates may be chosen.
         config: the weights.
     """
@@ -301,14 +301,14 @@ class MultihopRanking:
 
     @cached_property
     def choice(self) -> Choice:
-        """The scores by which passages are chosen."""
+        """The object that chooses passages."""
         terms = self.candidates.covers * (self.config.coverage * self.question.lexical.weights)
         pages = self.config.named_page * self.candidates.pages
         document = self.config.document * self.candidates.documents
         return Choice(self.score, self.eligible, terms, pages, document)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
-        """Last hop on the best path to a row before round `before`; None if it starts there."""
+        """Return the last hop of the best path to a row before round `before`, None if no hop."""
         for index in reversed(range(len(self.rounds[:before]))):
             edge = self.rounds[index].best.get(row)
             if edge is not None:
@@ -316,7 +316,7 @@ class MultihopRanking:
         return None
 
     def position(self, row: int) -> int | None:
-        """Position of a row among the candidates; None if it is none."""
+        """Return the position of a row among the candidates, or None if it is not a candidate."""
         return self._positions.get(row)
 
     @cached_property

@@ -188,7 +188,7 @@ def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) ->
             if told.reason.startswith("a candidate, but outscored"):
                 assert told.hit.score <= told.threshold + 1e-9
             else:
-                assert told.reason.startswith("no candidate: not among the 3 closest")
+                assert told.reason.startswith("not a candidate: it is not among the 3 closest")
                 assert way == "multihop, narrow"
 
 

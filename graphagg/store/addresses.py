@@ -173,7 +173,7 @@ def local_folder(location: Location) -> Path:
     if isinstance(parsed, Path):
         return parsed
     raise InvalidParameter(
-        f"{os.fspath(location)}: this takes a local or mounted folder, {parsed.scheme.name}:// is "
+        f"{os.fspath(location)}: expected a local or mounted folder, {parsed.scheme.name}:// is "
         f"not supported here; `graphagg pull {parsed} FOLDER` downloads an index, `graphagg "
         f"push FOLDER {parsed}` uploads it"
     )
@@ -238,8 +238,8 @@ def _file(text: str, path: str) -> Path:
     path = path.removeprefix("//").removeprefix("localhost")
     if not path.startswith("/"):
         raise InvalidParameter(
-            f"{text}: names the host {path.partition('/')[0]!r}; a folder of this machine is "
-            f"written with three slashes, as file:///{path}"
+            f"{text}: names the host {path.partition('/')[0]!r}; a folder on this machine "
+            f"has three slashes: write file:///{path}"
         )
     return Path(unquote(path))
 

@@ -212,7 +212,7 @@ def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
         low, high = np.searchsorted(starts, (first + 1, first + len(values)))
         descends[starts[low:high] - first - 1] = False
         if descends.any():
-            return "values that do not ascend within a row, expected each row sorted, none twice"
+            return "values that do not ascend within a row, expected sorted rows without repeats"
         first, last = first + len(values) - 1, values[-1:]
     return None
 

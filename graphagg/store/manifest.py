@@ -101,7 +101,7 @@ def own_file(path: Path) -> int:
     """Return the size of a regular file; `CorruptArtifact` for a link, a pipe or a device."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         raise CorruptArtifact(f"{path}: {kind}, expected a regular file; copy the index again")
     return status.st_size
 

@@ -135,7 +135,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if free < needed:
         raise WriteFailed(
             f"{folder}: {free / 2**30:,.1f} GiB are free, expected {needed / 2**30:,.1f} GiB for "
-            f"{what}; make room, or give a folder on another disk"
+            f"{what}; make room, or choose a folder on another disk"
         )
 
 

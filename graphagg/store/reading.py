@@ -206,7 +206,7 @@ class Artifact(ArrayFolder, Closing):
             path = self.path(name)
             if (digest := file_sha256(path)) != entry.sha256:
                 raise CorruptArtifact(
-                    f"{path}: sha256 is {digest}, the manifest says {entry.sha256}; "
+                    f"{path}: sha256 is {digest}, the manifest lists {entry.sha256}; "
                     "the file was altered: restore it, or build the index again"
                 )
 
@@ -263,9 +263,9 @@ def _check_file(path: Path, entry: FileEntry) -> None:
     except FileNotFoundError:
         raise damaged(path, "missing") from None
     if size != entry.bytes:
-        raise damaged(path, f"{size} bytes, the manifest says {entry.bytes}")
+        raise damaged(path, f"{size} bytes, the manifest lists {entry.bytes}")
     if path.suffix == ".npy":
         header = npy_header(path)
         if header != (entry.dtype, entry.shape):
             listed = (entry.dtype, entry.shape)
-            raise damaged(path, f"dtype and shape are {header}, the manifest says {listed}")
+            raise damaged(path, f"dtype and shape are {header}, the manifest lists {listed}")

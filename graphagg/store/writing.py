@@ -185,8 +185,8 @@ def write_folder(root: Path) -> Iterator[Publication]:
             yield publication
     except OSError as error:
         raise WriteFailed(
-            f"{root}: could not write the index ({error.strerror or error}); what was there before "
-            "is unchanged. Make room, or give another folder, and run it again"
+            f"{root}: could not write the index ({error.strerror or error}); the existing index, "
+            "if any, is unchanged. Make room, or choose another folder, and run it again"
         ) from error
 
 
@@ -278,7 +278,7 @@ def _replace_manifest(root: Path, manifest: Manifest) -> None:
     except OSError as error:
         raise WriteFailed(
             f"{root}: the new version is current, but the disk did not confirm it "
-            f"({error.strerror or error}): after a power failure now the old one may be current. "
+            f"({error.strerror or error}): if the power fails now, the old one may be current. "
             "Check the disk, then run `graphagg verify` on the folder"
         ) from error
 

@@ -98,7 +98,7 @@ def test_a_wrong_bucket_and_a_wrong_path(server: Server, pushed: Address, tmp_pa
     for use in (manifest_at, lambda url: push(tmp_path / "a", url)):
         with pytest.raises(NoSuchBucket, match="no-such-bucket"):
             use(wrong)
-    with pytest.raises(NotAnArtifact, match="holds no index"):
+    with pytest.raises(NotAnArtifact, match="contains no index"):
         manifest_at(server.at("nothing-here"))
 
 

@@ -111,7 +111,7 @@ def similar_entities(
     key = view.gazetteer.find(entity_key(name))
     position = -1 if key is None else int(np.searchsorted(entities, key))
     if key is None or position >= len(entities) or int(entities[position]) != key:
-        raise UnknownEntity(f"no visible passage names {name!r}; use a spelling of a passage")
+        raise UnknownEntity(f"no visible passage names {name!r}; use a spelling from a passage")
     scores = _cosines(space.of_entities, position)
     speller = Speller(snapshot.corpus, view.gazetteer)
     items = []

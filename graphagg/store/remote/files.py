@@ -82,7 +82,7 @@ class Store:
                 raise CorruptArtifact(
                     f"{self.address}/{name}: shorter than {end:,} bytes; publish the index again"
                 )
-            raise ConnectionError(f"{name}: {len(data)} bytes came, expected {end - start}")
+            raise ConnectionError(f"{name}: received {len(data)} bytes, expected {end - start}")
 
         return self.call(request)
 
@@ -98,7 +98,7 @@ class Store:
             self.call(lambda: client.put(self.path(name), data))
         except FileNotFoundError as error:  # only the bucket can be missing
             raise NoSuchBucket(
-                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
+                f"{self.address}: no bucket {self.address.host!r}; check the name, or create it "
                 f"({error})"
             ) from None
 
@@ -220,7 +220,7 @@ def named_error(address: Address, error: Exception) -> Exception:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & _REFUSALS or any(code in text for code in _NO_USER):
         return errors.AccessRefused(
-            f"{address}: the store refuses ({cause}); check the credentials and their rights"
+            f"{address}: the store denied access ({cause}); check the credentials and permissions"
         )
     if isinstance(error, FileNotFoundError):
         return error

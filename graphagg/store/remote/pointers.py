@@ -157,7 +157,7 @@ def current(store: Store) -> tuple[Published, Token]:
     if published is None:
         store.check_bucket()
         raise NotAnArtifact(
-            f"{store.address}: holds no index; check the address, or push one there"
+            f"{store.address}: contains no index; check the address, or push an index there"
         )
     return published, token
 

@@ -99,7 +99,7 @@ def pull_version(
             newer = current(store)[0]
             if list(newer.files()) == list(published.files()):
                 raise CorruptArtifact(
-                    f"{store.address}/{gone}: missing, and the manifest names it; publish the "
+                    f"{store.address}/{gone}: missing, but the manifest names it; publish the "
                     "index again"
                 ) from None
             published = newer
@@ -130,7 +130,7 @@ def _bring(
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
-            raise CorruptArtifact(f"{folder}: holds a symbolic link; remove the folder")
+            raise CorruptArtifact(f"{folder}: contains a symbolic link; remove the folder")
         folder.mkdir(exist_ok=True)
         fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
@@ -146,7 +146,7 @@ def _check_digest(store: Store, published: Published) -> None:
     manifest = published.manifest
     if manifest.data.split("-")[1] != manifest.digest():
         raise CorruptArtifact(
-            f"{store.address}: the manifest names {manifest.data}, but its digest gives "
+            f"{store.address}: the manifest names {manifest.data}, but its digest is "
             f"v-{manifest.digest()}; publish the index again"
         )
 
@@ -157,7 +157,7 @@ def _take(writer: ArtifactWriter, published: Published, sources: Mapping[str, Pa
         source = sources[entry.sha256]
         if (size := source.stat().st_size) != entry.bytes:
             raise CorruptArtifact(
-                f"{name}: {size:,} bytes, the manifest says {entry.bytes:,}; publish it again"
+                f"{name}: {size:,} bytes, the manifest lists {entry.bytes:,}; publish it again"
             )
         writer.take(source, name, entry)
 

@@ -214,7 +214,7 @@ def test_a_full_disk_of_either_side_leaves_what_was_there(
                   "writing._replace"):  # fmt: skip
         with monkeypatch.context() as patch:
             patch.setattr(f"graphagg.store.{place}", full)
-            with pytest.raises(WriteFailed, match=r"No space left on device\); what was there"):
+            with pytest.raises(WriteFailed, match=r"No space left on device\); the existing index"):
                 pull(URL, here)
         assert _tree(here) == before
     pull(URL, here)

@@ -364,7 +364,7 @@ def test_a_build_that_fails_leaves_the_old_index(
             raise PermissionError("this bucket takes no puts")
 
     flaws.before = refuse
-    with pytest.raises(StoreError, match=r"refuses.*The new version is in .*graphagg push") as told:
+    with pytest.raises(StoreError, match=r"denied.*The new version is in .*graphagg push") as told:
         CommunityIndex.build([("a", "b"), ("b", "c")], URL)
     assert manifest_at(URL) == before
     flaws.before = lambda *_: None

@@ -46,7 +46,7 @@ class ChangeReport(Brief):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the change did not modify the index."""
+        """Whether the change left the index unchanged."""
         return not (self.added or self.replaced or self.removed)
 
     def to_json(self) -> dict[str, int]:

@@ -43,7 +43,7 @@ class ArrayRule:
         name: name of the array, without `.npy`.
         dtypes: numpy's names of the allowed dtypes, separated by spaces.
         shape: size of each dimension; the first array that has a letter sets the letter's number.
-        least, below: bounds of the values (`below` excluded; floats must be finite); None: none.
+        least, below: bounds of the values (`below` excluded, floats finite); None: no bound.
         ends: if set, the values are offsets that ascend from 0 to it (`ANY_END`: to any number).
         rows: if set, values strictly ascend within each row; name of the array of row offsets, or
             an empty string if the whole array is one row.

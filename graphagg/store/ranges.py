@@ -140,7 +140,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
 
 
 def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
-    """Return `array[rows, columns]` for ascending rows; map at most `RESIDENT` bytes at once."""
+    """Return `array[rows, columns]` for ascending rows; keep at most `RESIDENT` bytes mapped."""
     if _mapping_of(array) is None or not len(rows) or not array.nbytes:
         return np.asarray(array[rows, columns])
     result = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
@@ -210,7 +210,7 @@ def ends_of(array: Array) -> Array:
 
 
 def will_need(*arrays: Array) -> None:
-    """Advise the kernel that mapped arrays (or views) are read next, completely."""
+    """Advise the kernel that mapped arrays (or views) are read next, from start to end."""
     for array in arrays:
         mapping = _mapping_of(array) if array.nbytes >= _LONG else None
         if mapping is not None:

@@ -94,10 +94,10 @@ class NamedArrays(Protocol):
         """Whether a data file of this name exists."""
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only."""
+        """Return array `name` (without `.npy`), memory-mapped read-only."""
 
     def strings(self, name: str) -> StringTable:
-        """String table `name`."""
+        """Return string table `name`."""
 
 
 class ArrayFolder:
@@ -110,15 +110,15 @@ class ArrayFolder:
         return (self.folder / name).exists()
 
     def path(self, name: str) -> Path:
-        """The path of data file `name`."""
+        """Return the path of data file `name`."""
         return self.folder / name
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only."""
+        """Return array `name` (without `.npy`), memory-mapped read-only."""
         return map_array(self.path(f"{name}.npy"))
 
     def strings(self, name: str) -> StringTable:
-        """String table `name`."""
+        """Return string table `name`."""
         data, offsets = self.array(f"{name}.utf8"), self.array(f"{name}.offsets")
         return StringTable(data, offsets, str(self.folder / f"{name}.utf8.npy"))
 
@@ -163,7 +163,7 @@ class Artifact(ArrayFolder, Closing):
         return self.directory if self.source is None else self.source
 
     def path(self, name: str) -> Path:
-        """The path of data file `name`; `CorruptArtifact` if the manifest lists no such file."""
+        """Return the path of data file `name`; `CorruptArtifact` if it is not in the manifest."""
         if name not in self.manifest.files:
             raise CorruptArtifact(
                 f"{self.directory}: the manifest lists no file {name!r}; rebuild it"
@@ -171,7 +171,7 @@ class Artifact(ArrayFolder, Closing):
         return self.folder / name
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only; repeated calls share it."""
+        """Return array `name` (without `.npy`), memory-mapped read-only, only once."""
         if name not in self._arrays:
             self._arrays[name] = super().array(name)
         return self._arrays[name]

@@ -34,7 +34,7 @@ class Strings(Sequence[str], ABC):
 
     @abstractmethod
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
 
     def _text(self, raw: bytes) -> str:
         try:
@@ -115,7 +115,7 @@ class StringTable(Strings):
         return int(self.data.nbytes + self.offsets.nbytes)
 
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
         return bytes(self._bytes[self._ends[i] : self._ends[i + 1]])
 
     def raws(self) -> Iterator[bytes]:
@@ -173,7 +173,7 @@ BLOCK = 32_768
 """A block is full when it has this many bytes of UTF-8."""
 _LEVEL = 6
 _SUFFIXES = ("zlib", "blocks", "offsets")
-_RATIO = 1032  # of decompressed to compressed bytes, at most
+_RATIO = 1032  # maximum ratio of decompressed to compressed bytes
 _CACHED = 64  # decompressed blocks that are cached for each table
 
 
@@ -202,7 +202,7 @@ class BlockStrings(Strings):
         return cls(data, blocks, bounds, f"{path}.zlib.npy")
 
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
         block, ends = int(self._firsts.searchsorted(i, "right")) - 1, self.offsets.data
         begin = ends[self._firsts[block]]
         return self._block(block)[ends[i] - begin : ends[i + 1] - begin]

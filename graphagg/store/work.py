@@ -24,7 +24,7 @@ from graphagg.store.remote.cache import build_folder
 _LOCK = ".lock"
 _JOB = "job.json"
 RUNS = ".runs"
-"""Folder whose files are named by the runs of a job."""
+"""Folder with one file per run of a job, named after the run."""
 
 
 class FolderStorage:
@@ -105,7 +105,7 @@ class FolderStorage:
             shutil.rmtree(folder)
 
     def lock(self) -> None:
-        """Lock the folder, unless it is already locked; `ArtifactBusy` if by another process."""
+        """Lock the folder, once per object; `ArtifactBusy` if another process holds the lock."""
         if self._lock < 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             busy = f"{self}: another process runs this job; wait for it, or stop it"

@@ -175,7 +175,7 @@ class Publication:
 
 @contextmanager
 def write_folder(root: Path) -> Iterator[Publication]:
-    """Write a new version in the local folder `root`; until `publish` returns, the old one stays.
+    """Write a new version in the local folder `root`; the old one is current until `publish`.
 
     First removes the files of killed builds. Raises `ArtifactBusy` if another process writes there,
     `ArtifactError` if `root` contains something else, `WriteFailed` if writing to disk fails.

@@ -1,8 +1,8 @@
 """`CorpusGraph`: passages and entities as a graph, and its edges as tables.
 
 Two entities are tied if a sentence names both. The view decides which names count: the leftmost and
-longest ones, and in the title (part of the first sentence) the entity that the title is the name
-of. If s(a) of S sentences name a, and s(a, b) sentences name both:
+longest ones, and in the title (part of the first sentence) the entity whose name is the title. If
+s(a) of S sentences name a, and s(a, b) sentences name both:
 
     pmi(a, b)     = ln(S s(a, b) / (s(a) s(b)))
     npmi(a, b)    = pmi(a, b) / ln(S / s(a, b)), at most 1 (Bouma 2009)

@@ -4,7 +4,7 @@ Three kinds of edges connect its vertices: a passage and an entity that it and a
 (`passage_ties`); two such entities that share sentences (`entity_ties`); and a passage and its
 nearest neighbors by text vectors, so that a passage without names has a theme too.
 
-The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
+The weights of a passage's edges to entities add up to 1, those to neighbors to `TEXT_WEIGHT`: a
 long passage has no more weight than a short one. Vectors are compared as integers, 2048 times their
 values: float32 sums those exactly, so neighbors do not depend on the order of rows. That costs P^2
 d products, .8 CPU s for 6,119 passages.
@@ -38,7 +38,7 @@ SCALE = 2048
 TEXT_WEIGHT = 3.0
 """Total weight of a passage's edges to its nearest neighbors."""
 _BLOCK = 512
-_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # arrays wrap around without a warning
+_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # in arrays, overflow gives no warning
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 Documents with a date (`when`) are compared if their paths, or titles with a date in one folder, are
 equal without dates, version numbers and words such as "final". They are versions of each other if
-their texts share a band of their MinHash signatures, which are over pairs of words without numbers.
+their texts share a band of their MinHash signatures (hashes of pairs of words, without numbers).
 Rows of two tables are compared if the paths of the tables are equal in this way and the first cells
 of the rows (such as product names) are equal; a cell that occurs twice in a table makes no family.
 In front matter, `version_of: none` excludes a file, `version_of: NAME` joins files with any names
 and texts, and `successor: PATH` names the next version. Only the first chunks of a document are
-compared, so a long document takes no longer. Without a document of a similar name, only the name of
-a document is read; without a date, nothing.
+compared, so a long document takes no longer. If no other document has the same name in this sense,
+only a document's name is read; without a date, nothing is read.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@
     terms       merged      the stems of all blocks; then postings by ranges of stems
     view                    statistics of all passages
 
-A name counts in every passage, even before its definition, so `mentions` needs the names
-of all blocks. A build runs all stages, in process or as Spark tasks. A change runs them on two
-blocks: the passages that stay, and the new ones (`graphagg.rag.indexing.change`).
+A name counts in every passage, even before its definition, so `mentions` needs the names of all
+blocks. A build runs all stages, in process or as Spark tasks. A change runs them on two blocks: the
+passages that stay, and the new ones (`graphagg.rag.indexing.change`).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _check_view(array_of: Arrays) -> tuple[str, str] | None:
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:
-    """Yield rules of segment i: P passages, S sentences, F entities; not vectors (`Segment`)."""
+    """Yield rules of segment i: P passages, S sentences, F entities; `Segment` checks vectors."""
     prefix = segment_prefix(i)
     p, s, f = (f"{letter}{i}" for letter in "PSF")
     for column in ("ids", "titles", "metadata", "documents"):

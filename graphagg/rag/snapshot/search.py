@@ -242,7 +242,7 @@ class Lexical:
         """
         rows, scores, least = np.zeros(0, np.int32), np.zeros(0), 0.0
         for i, (weight, postings) in enumerate(self._lists):
-            rest = sum(weight for weight, _ in self._lists[i + 1 :])  # a row gains at most this
+            rest = sum(weight for weight, _ in self._lists[i + 1 :])  # a row can gain this at most
             if k <= len(rows) and len(postings.rows) > _LONG * k:
                 least = max(least, self._kth_bound(rows, scores, k, i))
                 may = scores >= least - rest - weight

@@ -49,7 +49,7 @@ T = TypeVar("T")
 KIND = "passages"
 REVISION = 28  # increased when the same corpus and models result in a different index
 _CACHED_ROWS = 4096  # ids whose rows are cached
-_FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
+_FOREIGN = 0.5  # scales similarity weights for foreign languages in profile `fast`
 SAMPLE = 256  # number of passages whose vectors are compared
 _CODE_SAMPLE = 32  # number of passages whose characters are counted
 _CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # minimum share in code
@@ -318,7 +318,7 @@ class PassageSnapshot:
         return [r for r in rows if self.corpus.id(r) == name or self._is_split_from(r, name)]
 
     def _is_split_from(self, row: int, document: str) -> bool:
-        """Whether a row is a chunk that this library made of a document, by its id."""
+        """Whether a row is a chunk that this library split from a document (by its id)."""
         segment, inside = self.corpus.locate(row)
         name = f"{document}#{segment.passages.positions[inside]}"
         passages = segment.passages

@@ -28,7 +28,7 @@ from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, Token, object_name, sha256_of
 
-_MARGIN = 60.0  # seconds (store's clock); removed objects are older than the pointer by more
+_MARGIN = 60.0  # seconds by the store's clock; removed objects are this much older than the pointer
 
 
 @dataclass(frozen=True)

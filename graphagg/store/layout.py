@@ -44,7 +44,7 @@ class ArrayRule:
         dtypes: numpy's names of the allowed dtypes, separated by spaces.
         shape: size of each dimension; the first array that has a letter sets the letter's number.
         least, below: bounds of the values (`below` excluded, floats finite); None: no bound.
-        ends: if set, the values are offsets that ascend from 0 to it (`ANY_END`: to any number).
+        ends: if set, the values are offsets: they ascend from 0 to this number, or any (`ANY_END`).
         rows: if set, values strictly ascend within each row; name of the array of row offsets, or
             an empty string if the whole array is one row.
         optional: whether an index may lack the array.

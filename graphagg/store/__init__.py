@@ -1,16 +1,16 @@
-"""The artifact directory: one immutable, memory-mapped, verifiable folder an index.
+"""The artifact directory: each index is an immutable, memory-mapped, verifiable folder.
 
     DIR/manifest.json      names the data folder and every file in it
     DIR/v-<digest>/        the files: .npy, .json, Parquet
-    DIR/.lock              held by the process that writes
+    DIR/.lock              locked by the process that writes
     DIR/.job.json          the Spark job that built it, and its input (`graphagg.spark.build`)
     DIR/.tmp-<random>/     files that a build is writing
     DIR/.pull/             files that an unfinished pull from a store has downloaded
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
-`manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.
-A reader holds a shared `flock` on the data folder it opened; a writer removes an older folder only
-if it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
+`manifest.json` with one atomic `os.replace`: at any time, the old or the new index can be opened.
+A reader holds a shared lock on the data folder that it opened. A writer removes an older folder
+only if it gets an exclusive lock (see `graphagg.store.locks`). Format: `indices/README.md`.
 
 An index on an object store is published by `graphagg.store.remote`; `open_artifact` and
 `write_artifact` take a directory or an address.

@@ -1,7 +1,7 @@
 """Addresses of object stores: one table of schemes, for Python and for Hadoop (Spark).
 
-`str(address)` is how Python's side writes an address and `Address.hadoop` how Spark's does:
-`s3://b/x`, `s3a://b/x` and `s3n://b/x` are one place.
+`str(address)` is the address for Python's libraries, `Address.hadoop` the address for Spark:
+`s3://b/x`, `s3a://b/x` and `s3n://b/x` are the same place.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from urllib.parse import unquote
 from graphagg.errors import InvalidParameter
 
 Location = str | os.PathLike[str]
-"""A local path, or the address of a store, as text or as `Address`."""
+"""A local path, or the address of a store (a string or an `Address`)."""
 
-# Two characters at least, so that a drive letter is none. A `Path` has made one slash of two.
+# At least two characters, since `c:/` is a drive. A `Path` turns `s3://` into `s3:/`.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)")
 
 
@@ -30,8 +30,8 @@ _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
 class Scheme:
     """A kind of store.
 
-    `hadoop` is Hadoop's name for it (None: Spark cannot read it), `module` the library of its
-    client, which `extra` of graphagg installs. `of_host`: a bucket, container or host is required.
+    `hadoop` is Hadoop's name of the scheme (None: Spark cannot read it), `module` the library that
+    reads it, installed by graphagg's `extra`. `of_host`: a bucket, container or host is required.
     """
 
     name: str
@@ -58,7 +58,7 @@ SCHEMES = (
     Scheme("hf", None, "huggingface_hub", "hf", can_write=False),
     Scheme("memory", None, "obstore", "stores", of_host=False),
 )
-"""All stores. `file://` is a local path; `memory://` is for tests."""
+"""All supported schemes. `file://` is a local path; `memory://` is for tests."""
 _BY_NAME = {name: scheme for scheme in SCHEMES for name in (scheme.name, *scheme.aliases)}
 
 
@@ -67,10 +67,10 @@ class Address(os.PathLike[str]):
     """A folder of an object store.
 
     Attributes:
-        scheme: which kind of store.
-        host: bucket, `container@account...`, name node or web host; empty: the default one.
-        path: below it, without slashes at its ends.
-        options: of obstore's store, such as `endpoint`, or of fsspec's file system; never shown.
+        scheme: kind of store.
+        host: bucket, `container@account...`, name node or web host; empty: the default.
+        path: path below the host, without slashes at its ends.
+        options: options for obstore, e.g. `endpoint`, or for fsspec's file system; never printed.
     """
 
     scheme: Scheme
@@ -99,7 +99,7 @@ class Address(os.PathLike[str]):
 
     @property
     def hadoop(self) -> str:
-        """The address as Spark and Hadoop write it; `InvalidParameter` if Hadoop cannot read it."""
+        """The address for Spark and Hadoop; `InvalidParameter` if Hadoop cannot read the scheme."""
         if self.scheme.hadoop is None:
             raise InvalidParameter(
                 f"{self}: Spark cannot read {self.scheme.name}://; copy it first"
@@ -111,13 +111,13 @@ class Address(os.PathLike[str]):
 
 
 def address(location: Location, **options: Any) -> Address:
-    """The address of a store with its options; `InvalidParameter` for a local path.
+    """Return the address of a store with options; `InvalidParameter` for a local path.
 
     Args:
-        location: such as `s3://bucket/idx`.
-        options: of obstore's store, such as `endpoint`, `access_key_id`, `secret_access_key` and
-            `region` of S3; for the hub those of its file system. Others come from the environment,
-            such as AWS_ENDPOINT_URL.
+        location: an address, such as `s3://bucket/idx`.
+        options: options of obstore's store, for S3 such as `endpoint`, `access_key_id`,
+            `secret_access_key` and `region`; for the Hugging Face hub, options of its file system.
+            Other values come from environment variables, such as AWS_ENDPOINT_URL.
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):
@@ -126,7 +126,7 @@ def address(location: Location, **options: Any) -> Address:
 
 
 def parse_location(location: Location) -> Path | Address:
-    """A local path, or the address of a store; `file:///x` is a path.
+    """Parse a local path or the address of a store; `file:///x` is a local path.
 
     Examples:
         >>> parse_location("file:///data/idx")
@@ -153,7 +153,7 @@ def parse_location(location: Location) -> Path | Address:
 
 
 def is_scheme(name: str) -> bool:
-    """Whether addresses of stores begin with this name."""
+    """Whether this is the scheme of a supported store, such as `s3`."""
     return name in _BY_NAME
 
 
@@ -168,21 +168,21 @@ def is_address(source: Location) -> bool:
 
 
 def local_folder(location: Location) -> Path:
-    """The local path of a location; `InvalidParameter` for an address of a store."""
+    """Return the local path of a location; `InvalidParameter` for an address of a store."""
     parsed = parse_location(location)
     if isinstance(parsed, Path):
         return parsed
     raise InvalidParameter(
-        f"{os.fspath(location)}: this takes a local or mounted folder, {parsed.scheme.name}:// is "
+        f"{os.fspath(location)}: expected a local or mounted folder, {parsed.scheme.name}:// is "
         f"not supported here; `graphagg pull {parsed} FOLDER` downloads an index, `graphagg "
         f"push FOLDER {parsed}` uploads it"
     )
 
 
 def spark_path(location: Location) -> str:
-    """A location as Spark reads it.
+    """Return a location in the form that Spark reads.
 
-    `file:///x` stays: a bare path is on Spark's default file system, which may be a cluster's.
+    `file:///x` is not changed: Spark looks for a bare path on its default file system.
     """
     parsed = parse_location(location)
     if isinstance(parsed, Address):
@@ -192,9 +192,9 @@ def spark_path(location: Location) -> str:
 
 
 def hadoop_settings(folder: Address) -> dict[str, str]:
-    """The `fs.*` settings of Hadoop that match the options of an address.
+    """Return the `fs.*` settings of Hadoop that match the options of an address.
 
-    Credentials outside the options are found by each side in the environment, the store's own
+    Python and Spark each find other credentials in environment variables, the store's configuration
     files, or the machine's role.
     """
     options = folder.options
@@ -224,7 +224,7 @@ def _s3a(options: Mapping[str, Any]) -> dict[str, str]:
         "fs.s3a.session.token": options.get("session_token"),
     }
     settings = {name: str(value) for name, value in values.items() if value}
-    if endpoint:  # such servers have one host name for all buckets
+    if endpoint:  # such servers use one host name for all buckets
         settings["fs.s3a.path.style.access"] = "true"
         settings["fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
     if options.get("skip_signature"):
@@ -238,14 +238,14 @@ def _file(text: str, path: str) -> Path:
     path = path.removeprefix("//").removeprefix("localhost")
     if not path.startswith("/"):
         raise InvalidParameter(
-            f"{text}: names the host {path.partition('/')[0]!r}; a folder of this machine is "
-            f"written with three slashes, as file:///{path}"
+            f"{text}: names the host {path.partition('/')[0]!r}; a folder on this machine "
+            f"has three slashes: write file:///{path}"
         )
     return Path(unquote(path))
 
 
 def _remote(text: str, scheme: Scheme, rest: str) -> Address:
-    # A `Path` has made one slash of two; with three there is no host.
+    # A `Path` turns two slashes into one; after three slashes there is no host.
     host, _, rest = rest.removeprefix("/").removeprefix("/").partition("/")
     names = [name for name in rest.split("/") if name not in ("", ".")]
     if ".." in names:

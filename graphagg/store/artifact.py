@@ -1,4 +1,4 @@
-"""Open and write an index in a local folder or on a store."""
+"""Open and write an index in a local folder or on an object store."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from graphagg.store.writing import Publication, write_folder
 def open_artifact(location: Location, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index.
 
-    An index in a local folder opens in milliseconds. The files of an index on a store are
-    downloaded to the local cache first (`graphagg.store.remote.cache`), if they are not there.
+    A local index opens in milliseconds. For an index on a store, missing files are first downloaded
+    to the local cache (`graphagg.store.remote.cache`).
 
     Args:
         location: a directory, or an address such as `s3://bucket/idx`.
-        kind: the kind expected; None takes any.
-        verify: also compare every checksum, of the local files, and check the values of the arrays
+        kind: the expected kind; None accepts any kind.
+        verify: also compare the checksums of all local files, and check the values of the arrays
             that the reader declares.
 
     Raises:
@@ -79,8 +79,8 @@ def verify_at(
 ) -> Manifest:
     """Compare the checksum of every file; `CorruptArtifact` names the first that differs.
 
-    `read` opens a version of its kind, so that the values of all arrays are checked, too. The
-    objects of a store are downloaded to a temporary folder.
+    `read` opens the version as an index of its kind, which also checks the values of all arrays.
+    The objects of a store are downloaded to a temporary folder.
 
     Example:
         >>> from graphagg.communities import CommunityIndex
@@ -99,7 +99,7 @@ def verify_at(
 
 
 def current_manifest(location: Location, kind: str) -> Manifest | None:
-    """Read the manifest of an index; None where no index of that kind can be opened."""
+    """Read the manifest of an index; None if no index of that kind can be opened."""
     parsed = parse_location(location)
     try:
         if isinstance(parsed, Address):
@@ -125,13 +125,13 @@ def is_current(
 def write_artifact(location: Location) -> Iterator[Publication]:
     """Write a new version of an index.
 
-    Until `publish` returns, and if anything is raised, the old version stays as it was. A version
-    that goes to a store is written in the local cache first, and `publish` sends it.
+    Until `publish` returns, and after any error, the old version stays current. A version for a
+    store is first written to the local cache; `publish` uploads it.
 
     Raises:
         InvalidParameter: the scheme of the address is unknown.
-        ArtifactBusy: another process is writing there, or has published on the store meanwhile.
-        ArtifactError: the directory is a file, or a folder that holds something else.
+        ArtifactBusy: another process is writing there, or published on the store in the meantime.
+        ArtifactError: the directory is a file, or a folder that contains something else.
         WriteFailed: the disk is full or read-only.
         StoreError, MissingExtra: about the store.
 
@@ -156,14 +156,14 @@ def write_artifact(location: Location) -> Iterator[Publication]:
         publication = _ToStore(local, store, before, token)
         try:
             yield publication
-        finally:  # while the folder is ours
+        finally:  # while this process holds the lock of the folder
             if not publication.is_left:
                 (root / MANIFEST_NAME).unlink(missing_ok=True)
             local.remove_unread()
 
 
 class _ToStore(Publication):
-    """A new version of an index on a store; `is_left` if it was built but could not be sent."""
+    """A new version of an index on a store; `is_left`: built, but the upload failed."""
 
     def __init__(
         self, local: Publication, store: Store, before: Published | None, token: Token
@@ -174,7 +174,7 @@ class _ToStore(Publication):
         self._store, self._before, self._token = store, before, token
 
     def publish(self, manifest: Manifest) -> Manifest:
-        """Send the written files, then make them the current version by one put."""
+        """Upload the written files, then make them the current version with one put request."""
         published = super().publish(manifest)
         try:
             push_over(self.root, self._store, self._before, self._token)
@@ -192,7 +192,7 @@ class _ToStore(Publication):
         return published
 
     def withdraw(self) -> None:
-        """Raise `NotWritable`: objects on a store are not removed here."""
+        """Raise `NotWritable`: graphagg does not remove an index from a store."""
         raise NotWritable(
             f"{self._store.address}: an index on a store cannot be emptied here; remove its "
             "objects with the tools of the store"

@@ -1,4 +1,4 @@
-"""`ChangeReport`: what a change did to an index, of every kind."""
+"""`ChangeReport`: what a change did to an index of any kind."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from graphagg.fields import Brief
 class ChangeReport(Brief):
     """What a change added to, replaced in and removed from an index.
 
-    It counts documents of a passage index (a passage without a document is one of its own), edges
-    of a community index, and vertices of an embedding.
+    The counts are of documents in a passage index (a passage without a document counts as one), of
+    edges in a community index, and of vertices in an embedding.
 
     Attributes:
         added, replaced, removed: number of items that are new, have new content, or are gone.
-        unchanged: number of given items that the index already had.
+        unchanged: number of given items that the index already contained.
         details: further counts by name, such as `passages_added` or `vertices_removed`.
-        ids: of a passage index: the ids of documents under `added`, `replaced` and `removed`.
+        ids: for a passage index, the ids of documents under `added`, `replaced` and `removed`.
 
     Examples:
         >>> from graphagg.communities import CommunityIndex
@@ -40,16 +40,16 @@ class ChangeReport(Brief):
 
     @classmethod
     def from_ids(cls, unchanged: int, details: Mapping[str, int], **ids: tuple[str, ...]) -> Self:
-        """Make a report from the ids of documents in `added`, `replaced` and `removed`."""
+        """Create a report from the ids of documents in `added`, `replaced` and `removed`."""
         counts = {name: len(names) for name, names in ids.items()}
         return cls(unchanged=unchanged, details=details, ids=ids, **counts)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the change left the index as it was."""
+        """Whether the change left the index unchanged."""
         return not (self.added or self.replaced or self.removed)
 
     def to_json(self) -> dict[str, int]:
-        """All counts, as plain JSON values."""
+        """Return all counts as plain JSON values."""
         names = ("added", "replaced", "removed", "unchanged")
         return {**{name: getattr(self, name) for name in names}, **self.details}

@@ -1,9 +1,9 @@
-"""The base of the index classes: opening, reopening, closing, and publishing a change.
+"""The base class of indices: opens, reopens and closes an index, and publishes changes.
 
-An index object has one version, which is read when it is opened. `reopen` and the object's own
-changes replace it by one assignment, so a query that another thread has begun keeps the version
-that it began with. A change starts from the newest version on disk, which may be newer than the
-opened one: two processes that change the same index in turn lose nothing.
+An index object reads one version when it is opened. `reopen` and changes made with this object
+replace the version with one assignment, so a running query in another thread keeps the version that
+it started with. A change starts from the newest version on disk, which may be newer than the opened
+one: if two processes change the same index in turn, no change is lost.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ V = TypeVar("V", bound=ReadsArtifact)
 class Index(Closing, ABC, Generic[V]):
     """An index opened from its directory.
 
-    The index keeps the version that it opened, also while another process publishes a newer one,
-    until `reopen` or a change of its own. Reading is safe from several threads. After `close` it
-    raises `IndexClosed`; its location and manifest can still be read. If damaged values make a
+    The index keeps the version that it opened, even if another process publishes a newer one, until
+    `reopen` or a change with this object. Several threads may read at the same time. After `close`,
+    methods raise `IndexClosed`; location and manifest can still be read. If damaged values make a
     method fail, it raises `CorruptArtifact`.
     """
 
@@ -62,16 +62,16 @@ class Index(Closing, ABC, Generic[V]):
 
     @abstractmethod
     def _read(self, artifact: Artifact, before: V | None) -> V:
-        """Map the parts of a version; `before`, the one that it follows, may share loaded data."""
+        """Map the parts of a version; loaded data may be shared with the version `before` it."""
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str], *, verify: bool = False) -> Self:
         """Open an index in milliseconds.
 
         Args:
-            directory: the index, or its address on a store, such as `s3://bucket/idx`, from which
-                missing files are copied to the local cache.
-            verify: compare every file's checksum and check all values first.
+            directory: the index, or its address on a store, such as `s3://bucket/idx`; missing
+                files are downloaded to the local cache.
+            verify: first compare the checksum of every file and check all values.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
@@ -80,14 +80,14 @@ class Index(Closing, ABC, Generic[V]):
         return cls(open_artifact(directory, kind=cls.KIND, verify=verify))
 
     def reopen(self) -> None:
-        """Switch to the current version; running queries finish on the version they began with.
+        """Switch to the current version; running queries finish on the version they started with.
 
-        If the newer version cannot be read, the open one stays.
+        If the newer version cannot be read, the index keeps the opened one.
         """
-        self._held = self._newest()  # the last query over the older version closes it
+        self._held = self._newest()  # the old version is closed when its last query ends
 
     def close(self) -> None:
-        """Close the opened version, so that a writer may remove it."""
+        """Close the opened version, so that a writer can remove it."""
         self._is_closed = True
         self._held.artifact.close()
 
@@ -98,12 +98,12 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def location(self) -> Path | Address:
-        """The location of its newest version: the directory, or the address on a store."""
+        """The location of the index's newest version: a directory, or an address on a store."""
         return self._held.artifact.location
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest: inputs, parameters and models of the build, and sizes of the index."""
+        """The manifest: inputs, parameters and models of the build, and counts of the index."""
         return self._held.artifact.manifest
 
     def __repr__(self) -> str:
@@ -112,11 +112,11 @@ class Index(Closing, ABC, Generic[V]):
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Publication, V]]:
-        """Hold the right to write, with the newest version; then move on to the published one."""
+        """Hold the write lock and open the newest version; then switch to the published one."""
         with write_artifact(self.location) as publication:
             newest = self._newest()
             try:
-                newest.artifact.check_values()  # a change reads nearly all, and never writes damage
+                newest.artifact.check_values()  # a change reads nearly all; it must not copy damage
                 yield publication, newest
             finally:
                 newest.artifact.close()

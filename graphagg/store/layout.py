@@ -1,11 +1,11 @@
-"""The arrays that an index must have, and the rules that their values keep.
+"""The arrays that an index must have, and checks of their dtypes, shapes and values.
 
 A checksum shows that a file is the one that the manifest lists, not that its content is valid. Each
-kind of index therefore declares its arrays. Dtypes and shapes are compared at opening, from the
-manifest alone, and so are the first and the last of the offsets of rows. Other values are read,
-all of them, where an operation reads the whole index, by `graphagg verify`, and if a question
-fails: offsets ascend from 0 to the length of what they index, numbers lie in their range. A
-question reads few arrays and checks no value first: compiled functions check each index
+kind of index therefore declares its arrays. Opening an index compares dtypes and shapes, which are
+in the manifest, and checks the first and last value of offset arrays. All values are checked when
+an operation reads the whole index, by `graphagg verify`, and after a query fails: offsets must
+ascend from 0 to the length of the array that they index, numbers must be within their bounds. A
+query reads few arrays and does not check their values first: compiled functions check each index
 (`graphagg.kernels`), as numpy does.
 """
 
@@ -25,29 +25,29 @@ from graphagg.store.ranges import ends_of, forget, will_need
 ANY_END = "*"
 NARROW = "|u1 <u2 <i4"
 """The dtypes of `graphagg.arrays.narrow`."""
-_BLOCK = 1 << 18  # bytes that are checked at once, within a cache of the processor
+_BLOCK = 1 << 18  # bytes that are checked at once; they fit in a CPU cache
 _LARGE = 1 << 24  # bytes; a larger array is dropped from memory, part by part, after the check
 Arrays = Callable[[str], Array]
-"""Maps an array by its name."""
+"""Function that maps an array into memory by its name."""
 Check = Callable[[Arrays], tuple[str, str] | None]
-"""A check of several arrays. Returns the name of a damaged one and the problem, or None."""
+"""A check of several arrays. Returns the name of a damaged array and the problem, or None."""
 Size = int | str
-"""A number, or a letter for one that is the same in all arrays of an index; `R+1` is one more."""
+"""A number, or a letter for a size that several arrays share; `R+1` is that size plus one."""
 
 
 @dataclass(frozen=True)
 class ArrayRule:
-    """What one array of an index looks like.
+    """The declaration of one array of an index.
 
     Attributes:
-        name: of the array.
-        dtypes: numpy's names of the dtypes it may have, separated by blanks.
-        shape: sizes; the first array with a letter sets its number.
-        least, below: bounds of the values; floats are finite then. None: any.
-        ends: the values are offsets: they ascend from 0 to this number, or to any for `ANY_END`.
-        rows: name of the offsets of rows, in each of which the values ascend, none twice; empty:
-            the array is one row.
-        optional: the index may lack the array.
+        name: name of the array, without `.npy`.
+        dtypes: numpy's names of the allowed dtypes, separated by spaces.
+        shape: size of each dimension; the first array that has a letter sets the letter's number.
+        least, below: bounds of the values (`below` excluded, floats finite); None: no bound.
+        ends: if set, the values are offsets: they ascend from 0 to this number, or any (`ANY_END`).
+        rows: if set, values strictly ascend within each row; name of the array of row offsets, or
+            an empty string if the whole array is one row.
+        optional: whether an index may lack the array.
     """
 
     name: str
@@ -61,31 +61,31 @@ class ArrayRule:
 
 
 def array(name: str, dtypes: str, *shape: Size, **values: Any) -> ArrayRule:
-    """An array; the arguments are those of `ArrayRule`."""
+    """Declare an array; the arguments are those of `ArrayRule`."""
     return ArrayRule(name, dtypes, shape, **values)
 
 
 def bounds(name: str, count: Size, ends: Size, *, optional: bool = False) -> ArrayRule:
-    """Offsets of `count` rows into an array of length `ends`."""
+    """Declare the offsets of `count` rows into an array of length `ends`."""
     size = count + 1 if isinstance(count, int) else f"{count}+1"
     return ArrayRule(name, "<i8", (size,), ends=ends, optional=optional)
 
 
 def strings(name: str, count: Size) -> list[ArrayRule]:
-    """A table of `count` strings."""
+    """Declare the two arrays of a table of `count` strings."""
     size = f"{name} bytes"
     return [array(f"{name}.utf8", "|u1", size), bounds(f"{name}.offsets", count, size)]
 
 
 def csr(name: str, rows: Size, columns: Size) -> list[ArrayRule]:
-    """The pattern of a sparse matrix in compressed rows."""
+    """Declare the index arrays (`indptr`, `indices`) of a sparse CSR matrix."""
     size, indptr = f"{name} entries", f"{name}.indptr"
     indices = array(f"{name}.indices", "<i4", size, least=0, below=columns, rows=indptr)
     return [bounds(indptr, rows, size), indices]
 
 
 class ArrayLayout:
-    """The declared arrays of a version; `sizes` has the number of each letter."""
+    """The declared arrays of a version; `sizes` maps each letter of their shapes to a number."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.sizes: dict[str, int] = {}
@@ -96,13 +96,13 @@ class ArrayLayout:
     def add(self, rules: Iterable[ArrayRule], array: Arrays, further: Sequence[Check] = ()) -> None:
         """Declare arrays and `further` checks.
 
-        Raises `CorruptArtifact` for a wrong dtype or shape, or for offsets with a wrong first or
-        last one, which would allow rows of any length.
+        Raises `CorruptArtifact` for a wrong dtype or shape, or if the first or last offset is
+        wrong, which would allow rows of any length.
         """
-        for rule in list(filter(self._is_there, rules)):  # sizes of all come first
+        for rule in list(filter(self._is_there, rules)):  # sets all sizes first
             limits = (rule.least, rule.below, rule.ends, rule.rows)
             if rule.dtypes != "|b1" and limits == (None, None, None, None):
-                continue  # any values will do
+                continue  # any value is valid
             if rule.ends is not None:
                 problem = self._problem(rule, lambda name: ends_of(array(name)))
                 if problem is not None:
@@ -111,7 +111,7 @@ class ArrayLayout:
         self._further += further
 
     def check_values(self, array: Arrays) -> None:
-        """Check the values once; `CorruptArtifact` names the first bad array."""
+        """Check all values, once; `CorruptArtifact` names the first bad array."""
         for name, rule in list(self._unread.items()):
             if (problem := self._problem(rule, array)) is not None:
                 raise damaged(self._path(name), problem)
@@ -130,7 +130,7 @@ class ArrayLayout:
         self._further = []
 
     def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
-        """What is wrong with the values of an array, or None."""
+        """Return the problem with the values of an array, or None."""
         values = array(rule.name)
         if rule.ends is not None:
             end = None if rule.ends == ANY_END else self._number(rule.ends)
@@ -180,7 +180,7 @@ class ArrayLayout:
 
 
 def _blocks(array: Array) -> Iterator[Array]:
-    """Flat blocks of an array; booleans as uint8."""
+    """Yield flat blocks of an array; booleans as uint8."""
     values = array.reshape(-1).view(np.uint8 if array.dtype == np.bool_ else array.dtype)
     step, part = (max(1, size // values.itemsize) for size in (_BLOCK, _LARGE))
     for begin in range(0, len(values), part):
@@ -193,7 +193,7 @@ def _blocks(array: Array) -> Iterator[Array]:
 
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
-    """The problem if values do not ascend from 0 to `end` (None: any end), else None."""
+    """Return the problem if values do not ascend from 0 to `end` (None: any end), else None."""
     last, expected = None, f"expected offsets that ascend from 0 to {'any' if end is None else end}"
     for block in blocks:
         descends = block[0] != 0 if last is None else block[0] < last
@@ -204,7 +204,7 @@ def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
 
 
 def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
-    """The problem if values do not strictly ascend within rows that begin at `starts`, or None."""
+    """Return the problem if values do not strictly ascend in rows that begin at `starts`."""
     first, last = 0, None
     for block in blocks:
         values = block if last is None else np.concatenate((last, block))
@@ -212,15 +212,15 @@ def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
         low, high = np.searchsorted(starts, (first + 1, first + len(values)))
         descends[starts[low:high] - first - 1] = False
         if descends.any():
-            return "values that do not ascend within a row, expected each row sorted, none twice"
+            return "values that do not ascend within a row, expected sorted rows without repeats"
         first, last = first + len(values) - 1, values[-1:]
     return None
 
 
 def _outside(blocks: Iterable[Array], least: float, below: float) -> str | None:
-    """The problem if a value is not in `[least, below)`, else None."""
+    """Return the problem if a value is not in `[least, below)`, else None."""
     for block in blocks:
         for value in (block.min().item(), block.max().item()):
-            if not least <= value < below:  # NaN, too
+            if not least <= value < below:  # also true for NaN
                 return f"holds {value}, expected numbers from {least} to below {below}"
     return None

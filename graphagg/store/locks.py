@@ -1,7 +1,7 @@
-"""Locks between processes, as locked files and folders.
+"""Locks between processes: locked files and folders.
 
-POSIX has `flock`. Windows does not, and cannot open a folder: there the library portalocker locks a
-file `.lease-NAME` beside the folder.
+POSIX systems lock files and folders with `flock`. Windows has no `flock` and cannot open a folder;
+there, the library portalocker locks a file `.lease-NAME` next to the folder.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # Windows
 
 LEASE = ".lease-"
-"""Prefix of the files that are locked in place of folders; POSIX has none."""
+"""Prefix of the files that Windows locks instead of folders; not used on POSIX."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)
 
 
 def hold(path: Path, busy: GraphAggError) -> int:
     """Lock a file until the returned descriptor is closed; raise `busy` if it is locked."""
-    no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+    no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows lacks it
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
         _lock(descriptor, shared=False)
         if os.fstat(descriptor).st_ino != path.stat().st_ino:
-            raise FileNotFoundError  # the process that held it has just removed it
+            raise FileNotFoundError  # the process that held the lock has just removed the file
     except BaseException as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError | FileNotFoundError):
@@ -42,7 +42,7 @@ def hold(path: Path, busy: GraphAggError) -> int:
 
 @contextmanager
 def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
-    """Context manager: `hold` the lock within the block."""
+    """Context manager: hold the lock of a file within the block; see `hold`."""
     descriptor = hold(path, busy)
     try:
         yield
@@ -53,7 +53,7 @@ def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
 def hold_folder(folder: Path, *, shared: bool) -> int | None:
     """Lock a folder until the descriptor is closed; None if it is locked or removed.
 
-    On a file system without locks, a shared lock locks nothing: mapped files outlive their names.
+    If the file system lacks locks, a shared lock does nothing: removed files stay mapped.
     """
     descriptor = _open_folder(folder)
     try:

@@ -1,4 +1,4 @@
-"""The manifest of an artifact directory: its content, and how it is read and checked."""
+"""The manifest of an artifact directory: its content, and functions that read and check it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One data file as the manifest lists it; `dtype` and `shape` for `.npy` only."""
+    """The manifest's entry of one data file; only `.npy` files have `dtype` and `shape`."""
 
     bytes: int
     sha256: str
@@ -33,22 +33,22 @@ class FileEntry:
     shape: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The entry without the values that only `.npy` files have."""
+        """Return the entry as JSON, without `dtype` and `shape` if they are None."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of `manifest.json`. It records no time, host or engine.
+    """The content of `manifest.json`, which records no time, host or engine.
 
     Attributes:
-        kind: which index this is, for instance `passages`.
+        kind: kind of the index, such as `passages`.
         parameters: options of the build.
         inputs: sha256 of each input, by role.
         models: name, sha256 and settings of each model, by role.
         counts: sizes of the index, by unit.
         files: every file of the data folder.
-        data: name of the data folder; it ends in the digest of everything else.
+        data: name of the data folder; the name contains the digest of everything else.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Manifest:
     data: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The content of the file."""
+        """Return the content of the file."""
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -76,38 +76,38 @@ class Manifest:
         }
 
     def digest(self) -> str:
-        """16 hex digits over everything but the name of the data folder."""
+        """Return 16 hex digits of a sha256 of everything but the name of the data folder."""
         return hashlib.sha256(canonical_json(self.to_json() | {"data": ""})).hexdigest()[:16]
 
 
 def canonical_json(value: object) -> bytes:
-    """JSON with sorted keys and no white space: equal values give equal bytes."""
+    """Encode a value as JSON with sorted keys and no white space: equal values, equal bytes."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8")
 
 
 def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
+    """Return the sha256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def damaged(where: object, problem: str) -> CorruptArtifact:
-    """The error for a file whose content is wrong."""
+    """Return the error for a file whose content is wrong."""
     return CorruptArtifact(f"{where}: {problem}; restore it, or build the index again")
 
 
 def own_file(path: Path) -> int:
-    """The size of a regular file; `CorruptArtifact` for a link, a pipe or a device."""
+    """Return the size of a regular file; `CorruptArtifact` for a link, a pipe or a device."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         raise CorruptArtifact(f"{path}: {kind}, expected a regular file; copy the index again")
     return status.st_size
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read and check `manifest.json`; raises as `manifest_json`."""
+    """Read and check `manifest.json`; raises the errors of `manifest_json` and `manifest_of`."""
     path = directory / MANIFEST_NAME
     try:
         own_file(path)
@@ -121,7 +121,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def manifest_json(content: bytes, where: str) -> dict[str, Any]:
-    """Parse a manifest of this format version; errors name the place `where` it was read."""
+    """Parse a manifest of this format version; `where` is its file or address, for errors."""
     try:
         raw = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -139,7 +139,7 @@ def manifest_json(content: bytes, where: str) -> dict[str, Any]:
 
 
 def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
-    """The manifest in its JSON; `CorruptArtifact` if it lacks a key."""
+    """Create a manifest from its JSON; `CorruptArtifact` for missing keys and bad values."""
     try:
         if not DATA_FOLDER.fullmatch(raw["data"]):
             raise ValueError(f"invalid data folder {raw['data']!r}")

@@ -1,9 +1,9 @@
 """`.npy` files: headers, mapped arrays, and ranges written and read in bounded memory.
 
 Pages of a mapped file count as memory of the process until `forget` drops them; they stay in the
-kernel's cache. The kernel also reads ahead, often by megabytes: for an index larger than memory, a
-question would read a hundred times the bytes it needs. So we advise the kernel which files are read
-at random and which ranges come next. Where advice is not supported, only speed changes.
+page cache of the kernel. The kernel also reads ahead, often megabytes: for an index larger than
+memory, a query would read a hundred times the bytes it needs. We therefore advise the kernel
+(`madvise`) which files are read at random and which ranges are read next. This affects only speed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from graphagg.errors import CorruptArtifact, WriteFailed
 
 RESIDENT = 1 << 26
 """Bytes of a mapped array that `take_rows` holds at once."""
-_LONG = 1 << 16  # bytes; a shorter range is left to single pages
+_LONG = 1 << 16  # bytes; for shorter ranges, `will_need` gives no advice
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
     rb"\{'descr': '(?P<descr>[<|][biuf][1248])', 'fortran_order': False, "
@@ -46,14 +46,14 @@ def map_array(path: Path) -> Array:
 
 
 def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape of a file; None unless it is a complete array of numbers."""
+    """Return dtype and shape of a file; None unless it is a complete array of numbers."""
     with path.open("rb") as file:
         header = _header(file)
     return None if header is None else (header[0].str, header[1])
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Read the header and check the size. numpy evaluates it as Python, which is slow."""
+    """Read the header and check the file size. numpy parses headers as Python, which is slow."""
     head = file.read(len(_MAGIC) + 2)
     if not head.startswith(_MAGIC):
         return None
@@ -71,15 +71,15 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
-    """Create a file of zeros with its disk blocks: a full disk fails here, not as SIGBUS."""
+    """Create a file of zeros, with disk blocks: a full disk fails here, not later as SIGBUS."""
     np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(shape), version=(1, 0))
-    if hasattr(os, "posix_fallocate"):  # macOS has none
+    if hasattr(os, "posix_fallocate"):  # macOS lacks it
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def write_range(path: Path, start: int, values: Array) -> None:
-    """Write rows into a preallocated file, unmapped: mapped pages would count as memory."""
+    """Write rows into a preallocated file, not by mapping: mapped pages count as memory."""
     if not len(values):
         return
     with path.open("r+b") as file:
@@ -92,7 +92,7 @@ def write_range(path: Path, start: int, values: Array) -> None:
 
 
 class GrowingFile:
-    """A `.npy` file that grows by rows of shape `width`; its first `rows` rows are kept."""
+    """A `.npy` file to which rows of shape `width` are appended, after its first `rows` rows."""
 
     def __init__(self, path: Path, dtype: Any, rows: int = 0, width: tuple[int, ...] = ()) -> None:
         self._dtype, self._width = np.dtype(dtype), width
@@ -111,12 +111,12 @@ class GrowingFile:
         self.length += len(rows)
 
     def sync(self) -> None:
-        """Wait until the disk has all appended rows."""
+        """Wait until all appended rows are on disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Write the length."""
+        """Write the length into the header and close the file."""
         self._file.seek(0)
         self._write_header()
         self._file.close()
@@ -130,17 +130,17 @@ class GrowingFile:
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:
-    """Raise `WriteFailed` if the disk of a folder lacks room for `what`, before the work begins."""
+    """Raise `WriteFailed` if the disk of a folder lacks `needed` bytes for `what`."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WriteFailed(
             f"{folder}: {free / 2**30:,.1f} GiB are free, expected {needed / 2**30:,.1f} GiB for "
-            f"{what}; make room, or give a folder on another disk"
+            f"{what}; make room, or choose a folder on another disk"
         )
 
 
 def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
-    """`array[rows, columns]` for ascending rows, with at most `RESIDENT` mapped bytes in memory."""
+    """Return `array[rows, columns]` for ascending rows; keep at most `RESIDENT` bytes mapped."""
     if _mapping_of(array) is None or not len(rows) or not array.nbytes:
         return np.asarray(array[rows, columns])
     result = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
@@ -166,17 +166,17 @@ def forget(*arrays: Array) -> None:
 
 
 def _span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
-    """The start of an array's first page in its file, and the bytes from there to its end."""
-    # Both addresses: a view has its address in memory, not its offset in the file.
+    """Return the file offset of an array's first page, and the bytes from there to its end."""
+    # Subtract addresses: a view has an address in memory, but no offset in the file.
     start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
     begin = start // mmap.PAGESIZE * mmap.PAGESIZE
     return begin, start - begin + array.nbytes
 
 
 def _mapping_of(array: Array) -> mmap.mmap | None:
-    """The mapped file that an array is a view of; None in memory and on Windows."""
+    """Return the mapped file of an array; None for arrays in memory, and on Windows."""
     if not hasattr(mmap, "MADV_RANDOM"):
-        return None  # no advice is taken
+        return None  # this system does not support advice
     owner: Any = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
@@ -193,7 +193,7 @@ def is_large(size: int) -> bool:
 
 
 def at_random(value: object) -> None:
-    """Advise that all mapped arrays within an object are read at random."""
+    """Advise the kernel that all mapped arrays within an object are read at random."""
     for array in _arrays(value):
         mapping = _mapping_of(array)
         if mapping is not None:
@@ -201,7 +201,7 @@ def at_random(value: object) -> None:
 
 
 def ends_of(array: Array) -> Array:
-    """The first and the last value, without the megabytes around them."""
+    """Return the first and the last value, without reading ahead around them."""
     at_random(array)
     ends = array[[0, -1]]
     if (mapping := _mapping_of(array)) is not None:
@@ -210,7 +210,7 @@ def ends_of(array: Array) -> Array:
 
 
 def will_need(*arrays: Array) -> None:
-    """Advise that mapped arrays (or views) are read next, from end to end."""
+    """Advise the kernel that mapped arrays (or views) are read next, from start to end."""
     for array in arrays:
         mapping = _mapping_of(array) if array.nbytes >= _LONG else None
         if mapping is not None:

@@ -1,4 +1,4 @@
-"""Opening an artifact: a shared lock on its current version, checks, memory-mapped arrays."""
+"""Open an artifact: lock its current version, check its files, memory-map its arrays."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Closing:
 
 @contextmanager
 def content_of(path: Path | str) -> Iterator[None]:
-    """Context manager: parse errors become `CorruptArtifact` that names the file."""
+    """Context manager: turn parse errors into `CorruptArtifact` errors that name the file."""
     try:
         yield
     except GraphAggError:
@@ -59,7 +59,7 @@ def content_of(path: Path | str) -> Iterator[None]:
 
 
 class ReadsArtifact(Protocol):
-    """Something that reads an opened version."""
+    """An object that reads an opened version."""
 
     @property
     def artifact(self) -> Artifact:
@@ -69,9 +69,9 @@ class ReadsArtifact(Protocol):
 def names_damage(
     function: Callable[Concatenate[Reader, P], R],
 ) -> Callable[Concatenate[Reader, P], R]:
-    """Decorator of functions of a version: errors that damage caused become `CorruptArtifact`.
+    """Decorator of functions of a version: errors due to damaged files become `CorruptArtifact`.
 
-    Other errors stay as they are, so that mistakes in programs are visible.
+    Other errors are not changed, so that programming errors stay visible.
     """
 
     @wraps(function)
@@ -88,20 +88,20 @@ def names_damage(
 
 
 class NamedArrays(Protocol):
-    """Arrays by name: of an opened version, or of one that is being written."""
+    """Access to arrays by name, in an opened version or in one that is being written."""
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is a data file of this name."""
+        """Whether a data file of this name exists."""
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only."""
+        """Return array `name` (without `.npy`), memory-mapped read-only."""
 
     def strings(self, name: str) -> StringTable:
-        """String table `name`."""
+        """Return string table `name`."""
 
 
 class ArrayFolder:
-    """The arrays in a folder, of an artifact or not."""
+    """The arrays in any folder; it need not be an artifact."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -110,31 +110,31 @@ class ArrayFolder:
         return (self.folder / name).exists()
 
     def path(self, name: str) -> Path:
-        """The path of data file `name`."""
+        """Return the path of data file `name`."""
         return self.folder / name
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only."""
+        """Return array `name` (without `.npy`), memory-mapped read-only."""
         return map_array(self.path(f"{name}.npy"))
 
     def strings(self, name: str) -> StringTable:
-        """String table `name`."""
+        """Return string table `name`."""
         data, offsets = self.array(f"{name}.utf8"), self.array(f"{name}.offsets")
         return StringTable(data, offsets, str(self.folder / f"{name}.utf8.npy"))
 
 
 class Artifact(ArrayFolder, Closing):
-    """An opened index directory. No writer removes the version that it opened until `close`.
+    """An opened index directory. Writers do not remove the opened version before `close`.
 
-    Use `open_artifact` of `graphagg.store`. Arrays are memory-mapped, read-only.
+    `open_artifact` of `graphagg.store` creates it. Arrays are memory-mapped, read-only.
 
     Attributes:
         directory: the absolute path of the index on this machine.
         folder: the data folder of the opened version.
-        manifest: its content, parameters and models.
+        manifest: the manifest: files, parameters and models.
         source: the address of an index on a store; None for a local index.
-        is_verified: whether checksums were compared at opening; then the values of declared arrays
-            are checked, too.
+        is_verified: whether opening compared the checksums; if so, `declare` also checks the values
+            of arrays.
 
     Example:
         >>> import numpy as np
@@ -159,11 +159,11 @@ class Artifact(ArrayFolder, Closing):
 
     @property
     def location(self) -> Path | Address:
-        """The location of its newest version: the address on a store, or the directory."""
+        """The location of the index's newest version: an address on a store, or the directory."""
         return self.directory if self.source is None else self.source
 
     def path(self, name: str) -> Path:
-        """The path of data file `name`; `CorruptArtifact` if the manifest lists no such file."""
+        """Return the path of data file `name`; `CorruptArtifact` if it is not in the manifest."""
         if name not in self.manifest.files:
             raise CorruptArtifact(
                 f"{self.directory}: the manifest lists no file {name!r}; rebuild it"
@@ -171,7 +171,7 @@ class Artifact(ArrayFolder, Closing):
         return self.folder / name
 
     def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only, once."""
+        """Return array `name` (without `.npy`), memory-mapped read-only, only once."""
         if name not in self._arrays:
             self._arrays[name] = super().array(name)
         return self._arrays[name]
@@ -182,14 +182,14 @@ class Artifact(ArrayFolder, Closing):
     def declare(
         self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
-        """Check dtypes and shapes; returns the size of each letter of the shapes."""
+        """Check dtypes and shapes; return the number for each letter of the shapes."""
         self._layout.add(rules, self.array, further)
         if self.is_verified:
             self.check_values()
         return self._layout.sizes
 
     def check_values(self) -> None:
-        """Check all values of declared arrays, once; it reads the whole index."""
+        """Check all values of declared arrays, once; this reads the whole index."""
         self._layout.check_values(self.array)
 
     def raise_damage(self, error: Exception) -> None:
@@ -206,12 +206,12 @@ class Artifact(ArrayFolder, Closing):
             path = self.path(name)
             if (digest := file_sha256(path)) != entry.sha256:
                 raise CorruptArtifact(
-                    f"{path}: sha256 is {digest}, the manifest says {entry.sha256}; "
+                    f"{path}: sha256 is {digest}, the manifest lists {entry.sha256}; "
                     "the file was altered: restore it, or build the index again"
                 )
 
     def close(self) -> None:
-        """Release the version, so that writers may remove it; its arrays stay valid."""
+        """Release the version, so that writers can remove it; its arrays stay valid."""
         if self._lease >= 0:
             os.close(self._lease)
             self._lease = -1
@@ -222,7 +222,7 @@ class Artifact(ArrayFolder, Closing):
 
 
 def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) -> Artifact:
-    """Open the current version; checks sizes and array headers, with `verify` checksums too."""
+    """Open the current version; check sizes and array headers, and checksums with `verify`."""
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:
@@ -245,7 +245,7 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
 
 
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
-    """Lock the data folder; None if a writer published meanwhile."""
+    """Lock the data folder; return None if a new version was published in the meantime."""
     folder = root / manifest.data
     if folder.is_symlink():
         raise damaged(folder, "a symbolic link, expected a folder")
@@ -263,9 +263,9 @@ def _check_file(path: Path, entry: FileEntry) -> None:
     except FileNotFoundError:
         raise damaged(path, "missing") from None
     if size != entry.bytes:
-        raise damaged(path, f"{size} bytes, the manifest says {entry.bytes}")
+        raise damaged(path, f"{size} bytes, the manifest lists {entry.bytes}")
     if path.suffix == ".npy":
         header = npy_header(path)
         if header != (entry.dtype, entry.shape):
             listed = (entry.dtype, entry.shape)
-            raise damaged(path, f"dtype and shape are {header}, the manifest says {listed}")
+            raise damaged(path, f"dtype and shape are {header}, the manifest lists {listed}")

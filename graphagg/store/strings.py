@@ -1,7 +1,7 @@
 """Immutable sequences of strings, in flat arrays or compressed blocks that can be memory-mapped.
 
-A block holds strings of 32 KiB in all, or one longer one, compressed by zlib, which is part of
-Python; zstd would save 1.5 % more of English text and read three times as fast, but needs a package
+A block holds 32 KiB of strings, or one longer string, compressed with zlib, which is part of
+Python. zstd would save 1.5 % more of English text and read three times as fast, but needs a package
 of 24 MiB.
 """
 
@@ -22,11 +22,11 @@ from graphagg.arrays import joined_offsets, members, offsets
 from graphagg.store.manifest import damaged
 from graphagg.store.ranges import GrowingFile
 
-_READ = 4096  # strings that `raws` takes out of the buffer together
+_READ = 4096  # number of strings that `raws` copies from the buffer at once
 
 
 class Strings(Sequence[str], ABC):
-    """Strings by their positions, as UTF-8 between `offsets` `[n + 1]`."""
+    """A sequence of strings in UTF-8; `offsets` `[n + 1]` holds their start and end bytes."""
 
     offsets: npt.NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Strings(Sequence[str], ABC):
 
     @abstractmethod
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
 
     def _text(self, raw: bytes) -> str:
         try:
@@ -67,7 +67,7 @@ class StringTable(Strings):
     Args:
         data: `[B]` uint8, the concatenated UTF-8 bytes.
         offsets: `[n + 1]` int64; string i is `data[offsets[i]:offsets[i + 1]]`.
-        where: the file of the strings, for errors.
+        where: name of the file of the strings, for error messages.
 
     Opening reads nothing; reading string i touches only its own pages.
 
@@ -88,24 +88,24 @@ class StringTable(Strings):
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> StringTable:
-        """Pack strings in their order."""
+        """Pack strings in the given order."""
         return cls.pack_bytes(s.encode("utf-8") for s in strings)
 
     @classmethod
     def pack_bytes(cls, strings: Iterable[bytes]) -> StringTable:
-        """Pack UTF-8 strings in their order."""
+        """Pack UTF-8 strings in the given order."""
         encoded = list(strings)
         data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         return cls(data, offsets([len(text) for text in encoded]))
 
     @classmethod
     def joined(cls, tables: Sequence[StringTable]) -> StringTable:
-        """The strings of several tables, one table after another."""
+        """Concatenate the strings of several tables."""
         bounds = joined_offsets([table.offsets for table in tables])
         return cls(np.concatenate([table.data for table in tables]), bounds)
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
-        """A table of the strings at `rows`, in that order."""
+        """Return a table of the strings at `rows`, in that order."""
         positions, lengths = members(self.offsets, rows)
         return StringTable(self.data[positions], offsets(lengths))
 
@@ -115,11 +115,11 @@ class StringTable(Strings):
         return int(self.data.nbytes + self.offsets.nbytes)
 
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
         return bytes(self._bytes[self._ends[i] : self._ends[i + 1]])
 
     def raws(self) -> Iterator[bytes]:
-        """The UTF-8 bytes of all strings, in order; faster than one by one."""
+        """Yield the UTF-8 bytes of all strings, in order; faster than calling `raw` for each."""
         for first in range(0, len(self), _READ):
             bounds = self.offsets[first : first + _READ + 1]
             block = self.data[bounds[0] : bounds[-1]].tobytes()
@@ -131,13 +131,13 @@ class StringTable(Strings):
         return map(self._text, self.raws())
 
     def find_sorted(self, text: str) -> int | None:
-        """Position of `text` in a table sorted by UTF-8 bytes; None if absent. O(log n) reads."""
+        """Find `text` in a table sorted by UTF-8 bytes; None if absent. O(log n) reads."""
         encoded = text.encode("utf-8")
         position = self.place_sorted(encoded)
         return position if position < len(self) and self.raw(position) == encoded else None
 
     def place_sorted(self, text: bytes, low: int = 0, high: int | None = None) -> int:
-        """Count the strings before `text` in a sorted table, known to be in `[low, high]`."""
+        """Count the strings before `text` in a sorted table; the count is in `[low, high]`."""
         high = len(self) if high is None else high
         data, ends = self._bytes, self._ends
         while low < high:
@@ -150,7 +150,7 @@ class StringTable(Strings):
 
 
 class GrowingStrings:
-    """A `StringTable` in two files that is appended to."""
+    """A `StringTable` in two files, to which strings can be appended."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._data = GrowingFile(folder / f"{name}.utf8.npy", np.uint8)
@@ -164,7 +164,7 @@ class GrowingStrings:
         self._data.append(table.data[first:last])
 
     def close(self) -> None:
-        """Write the lengths."""
+        """Write the lengths into the headers and close the files."""
         self._data.close()
         self._ends.close()
 
@@ -173,16 +173,16 @@ BLOCK = 32_768
 """A block is full when it has this many bytes of UTF-8."""
 _LEVEL = 6
 _SUFFIXES = ("zlib", "blocks", "offsets")
-_RATIO = 1032  # of decompressed to compressed bytes, at most
+_RATIO = 1032  # maximum ratio of decompressed to compressed bytes
 _CACHED = 64  # decompressed blocks that are cached for each table
 
 
 class BlockStrings(Strings):
     """Compressed strings; safe to read from several threads.
 
-    `blocks` `[b, 2]` holds the first string of each block and where the block begins in `data`;
-    `bounds` `[n + 1]` the start of each string in the UTF-8 of all. `where` names the table in
-    errors.
+    `blocks` `[b, 2]` holds the number of each block's first string and the offset of the block in
+    `data`. `bounds` `[n + 1]` holds the offsets of the strings in the uncompressed UTF-8. `where`
+    names the table in error messages.
     """
 
     def __init__(
@@ -197,12 +197,12 @@ class BlockStrings(Strings):
 
     @classmethod
     def open(cls, array: Callable[[str], npt.NDArray[Any]], path: Path) -> BlockStrings:
-        """Take the arrays of the table that `write_strings` wrote at a path."""
+        """Open the table that `write_strings` wrote at a path; `array` returns arrays by name."""
         data, blocks, bounds = (array(f"{path.name}.{each}") for each in _SUFFIXES)
         return cls(data, blocks, bounds, f"{path}.zlib.npy")
 
     def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        """Return the UTF-8 bytes of string `i` (0-based, not negative)."""
         block, ends = int(self._firsts.searchsorted(i, "right")) - 1, self.offsets.data
         begin = ends[self._firsts[block]]
         return self._block(block)[ends[i] - begin : ends[i + 1] - begin]
@@ -219,7 +219,7 @@ class BlockStrings(Strings):
         return firsts
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
-        """A plain table of the strings at `rows`, in that order."""
+        """Return an uncompressed table of the strings at `rows`, in that order."""
         return StringTable.pack_bytes(self.raw(row) for row in rows.tolist())
 
 
@@ -230,7 +230,7 @@ def _decompressed(
     where: str,
     i: int,
 ) -> bytes:
-    """The strings of block `i`, as UTF-8."""
+    """Decompress block `i`; returns its strings as UTF-8."""
     last = i + 1 == len(blocks)
     end, next_string = (len(data), -1) if last else blocks[i + 1, ::-1].tolist()
     first, begin = blocks[i].tolist()
@@ -246,7 +246,7 @@ def _decompressed(
 
 
 class BlockWriter:
-    """Writes a table of strings in blocks; equal strings give equal bytes."""
+    """Writes a table of strings in compressed blocks; equal strings result in equal files."""
 
     def __init__(self, path: Path) -> None:
         kinds = (np.uint8, ()), (np.int64, (2,)), (np.int64, ())
@@ -269,7 +269,7 @@ class BlockWriter:
                 self._end_block()
 
     def close(self) -> None:
-        """Write the last block, and the lengths."""
+        """Write the last block and the file headers."""
         if self._pieces:
             self._end_block()
         for file in self._files:
@@ -284,7 +284,7 @@ class BlockWriter:
 
 
 def write_strings(path: Path, table: StringTable | BlockStrings) -> None:
-    """Write a table of strings in blocks; see `BlockWriter`."""
+    """Write a table of strings in compressed blocks; see `BlockWriter`."""
     file = BlockWriter(path)
     file.append(table)
     file.close()

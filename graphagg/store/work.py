@@ -24,7 +24,7 @@ from graphagg.store.remote.cache import build_folder
 _LOCK = ".lock"
 _JOB = "job.json"
 RUNS = ".runs"
-"""Folder whose files are named by the runs of a job."""
+"""Folder with one file per run of a job, named after the run."""
 
 
 class FolderStorage:
@@ -45,23 +45,23 @@ class FolderStorage:
         return type(self)(self.folder / name)
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading; `FileNotFoundError` where there is none."""
+        """Open a file for reading; raises `FileNotFoundError` if it does not exist."""
         return (self.folder / name).open("rb")
 
     def local(self, name: str) -> Path:
-        """The path of a file on this machine."""
+        """Return the path of a file on this machine."""
         return self.folder / name
 
     def spark_path(self, name: str) -> str:
-        """The path of a file or folder as Spark reads it."""
+        """Return the path of a file or folder in the form that Spark reads."""
         return f"file://{self.folder / name}"  # a bare path is on Spark's default file system
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Whether a file of this name exists."""
         return (self.folder / name).exists()
 
     def names(self, folder: str = "") -> list[str]:
-        """Names of the files in a folder; none where there is no such folder."""
+        """Return the names of the files in a folder; empty if the folder does not exist."""
         try:
             return os.listdir(self.folder / folder)
         except FileNotFoundError:
@@ -85,17 +85,17 @@ class FolderStorage:
                 raise
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a JSON file atomically, also when two processes write it."""
+        """Write a JSON file atomically, even if two processes write it at the same time."""
         self.write({name: json.dumps(value).encode()})
 
     def read_json(self, name: str) -> Any:
-        """Read a file of JSON; None where there is none."""
+        """Read a JSON file; return None if it does not exist."""
         with suppress(FileNotFoundError), self.open(name) as file:
             return json.load(file)
         return None
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files, where they are there."""
+        """Remove files; missing files are ignored."""
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
@@ -105,14 +105,14 @@ class FolderStorage:
             shutil.rmtree(folder)
 
     def lock(self) -> None:
-        """Lock the folder, unless this object has; `ArtifactBusy` if another process has."""
+        """Lock the folder, once per object; `ArtifactBusy` if another process holds the lock."""
         if self._lock < 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             busy = f"{self}: another process runs this job; wait for it, or stop it"
             self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
 
     def release(self) -> None:
-        """Let another process lock the folder."""
+        """Release the lock, so that another process can lock the folder."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -148,17 +148,17 @@ class WorkFolder:
 
     @property
     def folder(self) -> Path:
-        """The folder on this machine."""
+        """The local path of the folder."""
         return self.storage.folder
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """Start or continue the job; with `force`, or without `resume`, start from nothing."""
+        """Start or continue the job; with `force`, or without `resume`, start from scratch."""
         self.storage.lock()
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
             described = json.loads(json.dumps(job))
             if unfinished not in (None, described) and not self._has_finished():
-                unfinished = None  # no stage of it is finished, so nothing is lost
+                unfinished = None  # none of its stages is finished, so no work is lost
             for name in sorted({*(unfinished or described), *described}):
                 before, now = (unfinished or described).get(name), described.get(name)
                 if before != now:
@@ -179,14 +179,14 @@ class WorkFolder:
         return any(name.endswith(".json") and name != _JOB for name in names)
 
     def check_run(self) -> None:
-        """Raise `JobFailed` if another run has begun, which a locked folder prevents."""
+        """Raise `JobFailed` if another run has started; not possible in a locked local folder."""
 
     def release(self) -> None:
         """Let another process continue the job."""
         self.storage.release()
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small result: read if it is saved, else computed and saved."""
+        """Return a small saved result; compute it with `make` and save it if it is missing."""
         file = f"{name}.json"
         if not self.storage.has(file):
             value = make()
@@ -195,7 +195,7 @@ class WorkFolder:
         return self.storage.read_json(file)
 
     def stage(self, name: str, make: Callable[[], Any]) -> Any:
-        """A `note` that reports to `progress` when it is new."""
+        """Return a result like `note`, and report a newly computed one to `progress`."""
         is_finished = self.storage.has(f"{name}.json")
         result = self.note(name, make)
         if not is_finished:
@@ -203,7 +203,7 @@ class WorkFolder:
         return result
 
     def step(self, name: str) -> Callable[[int, int], None]:
-        """A progress callback `(done, total)` for a stage."""
+        """Return a progress callback `(done, total)` for a stage."""
         return partial(self._progress, name)
 
     def remove(self) -> None:
@@ -212,13 +212,13 @@ class WorkFolder:
 
 
 def work_folder(directory: Path | Address) -> Path:
-    """The folder of an unfinished build; for an index on a store, in the local cache."""
+    """Return the folder of an unfinished build; in the local cache for an index on a store."""
     target = build_folder(directory) if isinstance(directory, Address) else directory.absolute()
     return target.with_name(f"{target.name}.work")
 
 
 def fingerprint(source: str) -> list[Any]:
-    """A value that changes with an input: its path, and size and time of each local file."""
+    """Return a value that changes with an input: path, and size and time of each local file."""
     path = local_path(source)
     if path is None:
         return [source, []]
@@ -228,8 +228,8 @@ def fingerprint(source: str) -> list[Any]:
 
 
 def local_path(source: str) -> Path | None:
-    """The path of a source on a mounted file system; None for `hdfs://`, `s3a://` and tables."""
-    if source.startswith("table:"):  # of Spark
+    """Return a source's path on a mounted file system; None for `hdfs://`, `s3a://` and tables."""
+    if source.startswith("table:"):  # a table of Spark
         return None
     scheme, host, path, *_ = urlsplit(source)
     if scheme == "file" and not host:

@@ -1,4 +1,4 @@
-"""Writing an artifact: files of a new version, published in one atomic step."""
+"""Write an artifact: the files of a new version are published in one atomic step."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from graphagg.store.strings import StringTable
 JOB_NOTE = ".job.json"
 """The file that records the Spark job that built an index, and its input."""
 SUMMARY = "_summary.json"
-"""Report of a Spark job: rows read and skipped, stages, memory, versions."""
+"""The file with the report of a Spark job: rows read and skipped, stages, memory, versions."""
 PULLED = ".pull"
-"""The folder of the files that an unfinished pull has downloaded."""
+"""The folder with the files that an unfinished pull has downloaded."""
 _TEMPORARY = ".tmp-"
 
 
 class ArrayWriter(Protocol):
-    """Takes whole arrays and string tables by name: into files, or into memory."""
+    """Writes whole arrays and string tables by name, to files or to memory."""
 
     def array(self, name: str, array: Array) -> None:
         """Write array `name`."""
@@ -52,7 +52,7 @@ class ArrayWriter(Protocol):
 
 
 class ArtifactWriter:
-    """Collects the files of a new version; `write_artifact` makes one.
+    """Collects the files of a new version; `write_artifact` creates the writer.
 
     Example:
         >>> import numpy as np
@@ -68,19 +68,19 @@ class ArtifactWriter:
         self.adopted: dict[str, FileEntry] = {}
 
     def adopt(self, artifact: Artifact, name: str) -> None:
-        """Take file `name` of another version unchanged, by hard link or copy."""
+        """Add file `name` of another version unchanged, as a hard link or copy."""
         if not self.link(artifact.path(name)):
             sync(self.path(name))
         self.adopted[name] = artifact.manifest.files[name]
 
     def take(self, source: Path, name: str, entry: FileEntry) -> None:
-        """Take a file whose checksum was compared with `entry` as data file `name`."""
+        """Add a file as data file `name`; its checksum was already compared with `entry`."""
         self.link(source, name)
         sync(self.path(name))
         self.adopted[name] = entry
 
     def link(self, source: Path, name: str | None = None) -> bool:
-        """Take a file as data file `name` by hard link (True) or copy (False)."""
+        """Add a file as data file `name`, as a hard link (returns True) or copy (False)."""
         target = self.path(source.name if name is None else name)
         try:
             os.link(source, target)
@@ -92,7 +92,7 @@ class ArtifactWriter:
         return True
 
     def path(self, name: str) -> Path:
-        """The path at which another library may write data file `name`."""
+        """Return the path where another library may write data file `name`."""
         if not FILE_NAME.fullmatch(name):
             raise ValueError(f"bad file name {name!r}")
         return self.folder / name
@@ -100,7 +100,7 @@ class ArtifactWriter:
     def array(self, name: str, array: Array) -> None:
         """Write array `name` (without `.npy`)."""
         rows = np.ascontiguousarray(array)
-        with self.path(f"{name}.npy").open("wb") as file:  # `numpy.save` overlooks a full disk
+        with self.path(f"{name}.npy").open("wb") as file:  # `numpy.save` ignores a full disk
             header = np.lib.format.header_data_from_array_1_0(rows)
             np.lib.format.write_array_header_1_0(file, header)
             file.write(rows.data if rows.nbytes else b"")
@@ -134,10 +134,10 @@ class Publication:
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
-        """Make the written files the current version, atomically; returns its manifest.
+        """Make the written files the current version, atomically; return its manifest.
 
         Args:
-            manifest: kind, parameters, inputs, models and counts; `files` and `data` are filled in.
+            manifest: kind, parameters, inputs, models and counts; `publish` sets `files`, `data`.
         """
         folder, adopted = self.writer.folder, self.writer.adopted
         names = sorted(path.name for path in folder.iterdir())
@@ -154,7 +154,7 @@ class Publication:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Context manager: a temporary folder on the disk of the index."""
+        """Context manager: a temporary folder on the same disk as the index."""
         folder = self.root / f"{_TEMPORARY}{secrets.token_hex(8)}"
         folder.mkdir()
         try:
@@ -163,30 +163,30 @@ class Publication:
             shutil.rmtree(folder, ignore_errors=True)
 
     def withdraw(self) -> None:
-        """Remove the index by one unlink; readers keep the version that they opened."""
+        """Remove the index with one unlink; readers keep the version that they opened."""
         (self.root / MANIFEST_NAME).unlink(missing_ok=True)
         sync(self.root)
         _remove_stale(self.root, keep=None)
 
     def remove_unread(self) -> None:
-        """Remove older versions, once their last readers have closed them."""
+        """Remove older versions that no reader has open."""
         _remove_unpublished(self.root)
 
 
 @contextmanager
 def write_folder(root: Path) -> Iterator[Publication]:
-    """Write a new version in the local folder `root`; until `publish` returns, the old one stays.
+    """Write a new version in the local folder `root`; the old one is current until `publish`.
 
-    Removes the files of killed builds first. Raises `ArtifactBusy` if another process writes there,
-    `ArtifactError` if `root` holds something else, `WriteFailed` if the disk refuses.
+    First removes the files of killed builds. Raises `ArtifactBusy` if another process writes there,
+    `ArtifactError` if `root` contains something else, `WriteFailed` if writing to disk fails.
     """
     try:
         with _publication(root) as publication:
             yield publication
     except OSError as error:
         raise WriteFailed(
-            f"{root}: could not write the index ({error.strerror or error}); what was there before "
-            "is unchanged. Make room, or give another folder, and run it again"
+            f"{root}: could not write the index ({error.strerror or error}); the existing index, "
+            "if any, is unchanged. Make room, or choose another folder, and run it again"
         ) from error
 
 
@@ -214,14 +214,14 @@ def _publication(root: Path) -> Iterator[Publication]:
 
 
 def check_root(root: Path) -> None:
-    """Raise `ArtifactError` for a file, or a folder that holds something else than an index."""
+    """Raise `ArtifactError` for a file, or for a folder that contains something else."""
     if not root.exists():
         return
     if not root.is_dir():
         raise ArtifactError(f"{root}: is a file, expected a folder; choose another path")
     names = {entry.name for entry in root.iterdir()}
     foreign = [name for name in names if not is_reserved(name)]
-    if foreign and not names & {MANIFEST_NAME, PULLED}:  # a pull also makes inner artifacts
+    if foreign and not names & {MANIFEST_NAME, PULLED}:  # a pull also creates inner artifacts
         raise ArtifactError(
             f"{root}: the folder contains {sorted(foreign)[0]!r} and no index; "
             "choose an empty or new folder"
@@ -238,7 +238,7 @@ def is_reserved(name: str) -> bool:
 
 
 def _remove_unpublished(root: Path) -> None:
-    """Remove all but the current version; nothing where the manifest cannot be read."""
+    """Remove all but the current version; remove nothing if the manifest cannot be read."""
     keep = None
     if (root / MANIFEST_NAME).exists():
         try:
@@ -278,13 +278,13 @@ def _replace_manifest(root: Path, manifest: Manifest) -> None:
     except OSError as error:
         raise WriteFailed(
             f"{root}: the new version is current, but the disk did not confirm it "
-            f"({error.strerror or error}): after a power failure now the old one may be current. "
+            f"({error.strerror or error}): if the power fails now, the old one may be current. "
             "Check the disk, then run `graphagg verify` on the folder"
         ) from error
 
 
 def _remove_stale(root: Path, keep: str | None) -> None:
-    """Remove temporary folders and the versions that nobody reads; the write lock is held."""
+    """Remove temporary files and versions without readers; the caller holds the write lock."""
     with suppress(FileNotFoundError):
         (root / f"{MANIFEST_NAME}.new").unlink()
     for entry in sorted(root.iterdir()):
@@ -293,12 +293,12 @@ def _remove_stale(root: Path, keep: str | None) -> None:
         elif DATA_FOLDER.fullmatch(entry.name) and entry.name != keep:
             _remove_version(entry)
         elif entry.name.startswith(LEASE) and not (root / entry.name[len(LEASE) :]).exists():
-            with suppress(OSError):  # Windows keeps open files
+            with suppress(OSError):  # Windows cannot remove open files
                 entry.unlink()
 
 
 def _remove_version(folder: Path) -> None:
-    """Remove a version unless a reader holds it; then the next writer tries again."""
+    """Remove a version, unless a reader has it open; then the next writer tries again."""
     with suppress(OSError):
         descriptor = hold_folder(folder, shared=False)
         if descriptor is not None:
@@ -308,7 +308,7 @@ def _remove_version(folder: Path) -> None:
                 os.close(descriptor)
 
 
-# All changes to the disk in a publish are made by these four functions: the tests stop the process
+# `publish` writes, syncs and renames only with these four functions; the tests stop the process
 # before and after each.
 
 
@@ -317,9 +317,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are written to disk (`fsync`)."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows neither opens folders nor needs them synced
+        return  # Windows cannot open folders, and need not sync them
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -79,8 +79,8 @@ def test_two_publishers(server: Server, tmp_path: Path) -> None:
     ("change", "error", "message"),
     [
         ({"access_key_id": None, "secret_access_key": None}, NoCredentials, "AWS_ACCESS_KEY_ID"),
-        ({"secret_access_key": "wrong"}, AccessRefused, "refuses"),
-        ({"access_key_id": "nobody"}, AccessRefused, "refuses"),
+        ({"secret_access_key": "wrong"}, AccessRefused, "denied access"),
+        ({"access_key_id": "nobody"}, AccessRefused, "denied access"),
         ({"endpoint": "http://127.0.0.1:9"}, StoreUnreachable, "6 times"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_wrong_bucket_and_a_wrong_path(server: Server, pushed: Address, tmp_pa
     for use in (manifest_at, lambda url: push(tmp_path / "a", url)):
         with pytest.raises(NoSuchBucket, match="no-such-bucket"):
             use(wrong)
-    with pytest.raises(NotAnArtifact, match="holds no index"):
+    with pytest.raises(NotAnArtifact, match="contains no index"):
         manifest_at(server.at("nothing-here"))
 
 
@@ -147,7 +147,7 @@ def test_a_bucket_that_refuses_a_put(pushed: Address, server: Server, tmp_path: 
     with faulty(server) as (proxied, faults):
         faults.refuse = lambda _, method, path: ("AccessDenied", 403) if method == "PUT" else None
         place = proxied.at(pushed.path)
-        with pytest.raises(AccessRefused, match="refuses"):
+        with pytest.raises(AccessRefused, match="denied access"):
             push(write_version(tmp_path / "b", 2), place)
         assert read_number(place) == 1
 

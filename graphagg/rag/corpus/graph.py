@@ -1,14 +1,14 @@
 """`CorpusGraph`: passages and entities as a graph, and its edges as tables.
 
-Two entities are tied where a sentence names both. The view decides which names count: the
-leftmost and longest; of the title, which is read as part of the first sentence, the entity that it
-is. With s(a) of S sentences naming a, and s(a, b) naming both:
+Two entities are tied if a sentence names both. The view decides which names count: the leftmost and
+longest ones, and in the title (part of the first sentence) the entity whose name is the title. If
+s(a) of S sentences name a, and s(a, b) sentences name both:
 
     pmi(a, b)     = ln(S s(a, b) / (s(a) s(b)))
     npmi(a, b)    = pmi(a, b) / ln(S / s(a, b)), at most 1 (Bouma 2009)
 
-An edge of a passage p and an entity e that occurs N times in it, and is tied to df of P passages,
-weighs (1 + ln N) ln(1 + P / df).
+If an entity e occurs N times in a passage p, and is tied to df of P passages, the edge of p and e
+has the weight (1 + ln N) ln(1 + P / df).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WeightedEdges(NamedTuple):
     weight: Doubles
 
     def of(self, some: Mask) -> WeightedEdges:
-        """The edges that a mask selects."""
+        """Return the edges that a mask selects."""
         return WeightedEdges(self.source[some], self.target[some], self.weight[some])
 
 
@@ -55,9 +55,9 @@ class CorpusGraph(Brief):
     Attributes:
         passages: `[P]` ids, in the order of the index.
         entities: `[E]` keys, ascending by their UTF-8 bytes.
-        contains: of an entity (source) and a passage (target): see `graph.ties` for the weights.
-        counts: `[n]` int64, occurrences N of each entity in the passage.
-        shares: of two entities that share sentences, source before target.
+        contains: edges from entities to passages; the module docstring defines the weights.
+        counts: `[n]` int64, number N of occurrences of each entity in the passage.
+        shares: edges of two entities that share sentences, source before target.
 
     Examples:
         >>> contains = WeightedEdges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
@@ -80,20 +80,20 @@ class CorpusGraph(Brief):
     shares: WeightedEdges
 
     def entity_edges(self) -> pyarrow.Table:
-        """Edges of entities: `source`, `target` and `weight`.
+        """Return the edges of entities: `source`, `target` and `weight`.
 
-        Use it for `CommunityIndex.build(graph.entity_edges(), DIR)`, `NodeEmbedding.build` and, as
-        Parquet, the jobs on Spark.
+        Use the table for `CommunityIndex.build(graph.entity_edges(), DIR)`, `NodeEmbedding.build`
+        and, saved as Parquet, for Spark jobs.
         """
         keys = np.array(self.entities, dtype=object)
         source, target, weight = self.shares
         return _table(source=keys[source], target=keys[target], weight=weight)
 
     def passage_edges(self) -> pyarrow.Table:
-        """Edges of passages and entities: `element`, `set`, `weight` and `count`.
+        """Return the edges of passages and entities: `element`, `set`, `weight` and `count`.
 
-        Use it for `CommunityIndex.build` with `CommunityConfig(kind="two-mode")`: entities that the
-        same passages name are similar.
+        Use the table for `CommunityIndex.build` with `CommunityConfig(kind="two-mode")`: entities
+        named by the same passages are similar.
         """
         keys, ids = (np.array(names, dtype=object) for names in (self.entities, self.passages))
         entity, passage, weight = self.contains
@@ -103,18 +103,18 @@ class CorpusGraph(Brief):
         """Write edges as `.parquet` or `.csv`.
 
         Args:
-            path: the file; its suffix is the format.
+            path: the file; its suffix selects the format.
             edges: `entities` (`entity_edges`) or `passages` (`passage_edges`).
 
         Raises:
-            InvalidParameter: another suffix, or `edges` is unknown.
-            WriteFailed: the file system refuses.
+            InvalidParameter: the suffix or `edges` is unknown.
+            WriteFailed: the file cannot be written.
         """
         of_entities = one_of("edges", edges, get_args(EdgeKind)) == "entities"
         save(path, table_writers(self.entity_edges if of_entities else self.passage_edges))
 
     def to_json(self) -> dict[str, int]:
-        """Sizes, under the keys of the command line's `--json`."""
+        """Return the sizes, with the keys of the command line's `--json`."""
         return {
             "passages": len(self.passages),
             "entities": len(self.entities),
@@ -147,21 +147,21 @@ def corpus_graph(snapshot: PassageSnapshot, view: View, config: GraphConfig) -> 
 
 
 def positions_of(values: Ints, size: int) -> Ints:
-    """`[size]` position of each number among some distinct values; -1 for others."""
+    """Return `[size]` positions of the numbers in distinct `values`; -1 for missing numbers."""
     position = np.full(size, -1, np.int64)
     position[values] = np.arange(len(values))
     return position
 
 
 def entities_in_graph(view: View, config: GraphConfig) -> Mask:
-    """Mask `[E]` of the gazetteer's entities in the graph: each is tied to a visible passage."""
+    """Return a mask `[E]` of the entities in the graph: each is tied to a visible passage."""
     kind = view.gazetteer.kind
     usable: Mask = (np.asarray(view.df) > 0) & view.entity & ((kind & LINKABLE) > 0)
     return usable if config.dates else usable & ((kind & DATE) == 0)
 
 
 def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
-    """Edges of entities (source: position in `entities`) and rows (target), and N of each.
+    """Return edges of entities (position in `entities`) and rows (target), and N of each edge.
 
     The rows of an entity ascend.
     """
@@ -177,9 +177,9 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
 
 
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:
-    """Edges of entities that share sentences: positions in `entities`, source before target.
+    """Return edges of entities (positions in `entities`, source < target) that share sentences.
 
-    `entities` ascend; `sentences` `[R]` are the numbers of sentences of each passage.
+    `entities` ascend; `sentences` `[R]` holds the number of sentences of each passage.
     """
     of_sentence, entity = _named(view, entities, sentences)
     total = int(sentences[view.visible].sum())
@@ -198,7 +198,7 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
 
 
 def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
-    """Each distinct pair of a visible sentence and an entity that it names, by sentence.
+    """Return the distinct pairs of a visible sentence and an entity in it, sorted by sentence.
 
     Sentences are numbered over all rows, entities by their position in `entities`.
     """
@@ -216,7 +216,7 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
 
 
 def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:
-    """`a * entities + b` of each two entities a < b of each sentence."""
+    """Return `a * entities + b` for all pairs of entities a < b of each sentence."""
     places = np.arange(len(of_sentence))
     following = np.searchsorted(of_sentence, of_sentence, side="right") - places - 1
     first = np.repeat(places, following)
@@ -231,7 +231,7 @@ def _npmi(shared: Ints, first: Ints, second: Ints, total: int) -> Doubles:
 
 
 def _strongest(edges: WeightedEdges, most: int) -> Mask:
-    """Mask of the edges among the `most` heaviest of either end; ties go to the first others."""
+    """Return a mask of the `most` heaviest edges of either end; ties: the lower other end."""
     n = len(edges.weight)
     owner = np.concatenate([edges.source, edges.target])
     other = np.concatenate([edges.target, edges.source])

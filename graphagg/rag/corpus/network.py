@@ -4,7 +4,7 @@ Three kinds of edges connect its vertices: a passage and an entity that it and a
 (`passage_ties`); two such entities that share sentences (`entity_ties`); and a passage and its
 nearest neighbors by text vectors, so that a passage without names has a theme too.
 
-The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
+The weights of a passage's edges to entities add up to 1, those to neighbors to `TEXT_WEIGHT`: a
 long passage has no more weight than a short one. Vectors are compared as integers, 2048 times their
 values: float32 sums those exactly, so neighbors do not depend on the order of rows. That costs P^2
 d products, .8 CPU s for 6,119 passages.
@@ -38,7 +38,7 @@ SCALE = 2048
 TEXT_WEIGHT = 3.0
 """Total weight of a passage's edges to its nearest neighbors."""
 _BLOCK = 512
-_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # arrays wrap around without a warning
+_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # in arrays, overflow gives no warning
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class CorpusNetwork:
         entities: `[E]`, the entities of the gazetteer, ascending.
         shared: `[S]`, positions in `entities` of the entities that are vertices.
         vectors: `[P, d]` float32, whole numbers: the mean of each passage's windows.
-        contains: of an entity (position in `entities`) and a passage (position in `rows`).
-        edges: of vertices, each pair once or more.
+        contains: edges of an entity (position in `entities`) and a passage (position in `rows`).
+        edges: edges of vertices; a pair may occur more than once.
     """
 
     rows: Ints
@@ -74,7 +74,7 @@ def network(
     neighbors: int = 0,
     progress: Progress = silent,
 ) -> CorpusNetwork:
-    """Build the network of the visible passages, each tied to its `neighbors` nearest ones."""
+    """Build the network of the visible passages, each tied to its `neighbors` nearest passages."""
     rows = view.rows
     entities = np.flatnonzero(entities_in_graph(view, graph))
     mentions, _ = passage_ties(view, entities)
@@ -107,7 +107,7 @@ def _spread(edges: WeightedEdges) -> WeightedEdges:
 
 
 def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
-    """`[P, d]` mean window of each row as whole numbers, of length `SCALE`."""
+    """Return `[P, d]`: the mean window of each row, scaled to length `SCALE` and rounded."""
     vectors = np.zeros((len(rows), corpus.windows.dimension), np.float32)
     for begin in range(0, len(rows), _BLOCK):
         some = slice(begin, begin + _BLOCK)
@@ -120,9 +120,9 @@ def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
 
 
 def nearest(vectors: Floats, neighbors: int, progress: Progress = silent) -> WeightedEdges:
-    """The `neighbors` nearest other vectors of each, by cosine, where it is above 0.
+    """Find the `neighbors` nearest other vectors of each vector, with a cosine above 0.
 
-    `vectors` `[P, d]` are whole numbers; ties go to the first.
+    `vectors` `[P, d]` are whole numbers; ties go to the first vector.
     """
     count = min(neighbors, len(vectors) - 1)
     blocks = [_best_of(np.zeros((0, 1)), 0, 1)]
@@ -137,7 +137,7 @@ def nearest(vectors: Floats, neighbors: int, progress: Progress = silent) -> Wei
 
 
 def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
-    """The `count` largest of each row; ties go to the first."""
+    """Return edges for the `count` largest products of each row; ties go to the first column."""
     least = -np.partition(-products, count - 1, axis=1)[:, count - 1]
     sources, targets = np.nonzero(products >= np.maximum(least, 1)[:, None])
     values = products[sources, targets]
@@ -150,7 +150,7 @@ def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
 
 
 def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
-    """Each edge in both directions, with the weights; repeats are added up, loops left out."""
+    """Return each edge in both directions, with weights; repeats are added up, loops removed."""
     is_edge = edges.source != edges.target
     source, target, weight = (each[is_edge] for each in edges)
     pairs = pair_keys(np.minimum(source, target), np.maximum(source, target))
@@ -163,13 +163,13 @@ def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
 
 
 def name_hashes(ids: Sequence[str], keys: Sequence[str]) -> Ints:
-    """A number for each passage and each entity that does not depend on the others."""
+    """Return a hash of each passage's id and each entity's key."""
     names = (*(f"p{name}" for name in ids), *(f"e{key}" for key in keys))
     return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
 
 
 def random_bits(names: Ints) -> Array:
-    """The first output of the generator splitmix64 that each name seeds, uint64."""
+    """Return the first output of the generator splitmix64 seeded with each name, uint64."""
     z = names.astype(np.uint64) + _GOLDEN
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

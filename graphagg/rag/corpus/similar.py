@@ -1,7 +1,7 @@
 """Nearest neighbors of a passage or an entity, by text vectors; no model is loaded.
 
-The vector of a passage is the mean of its windows, and the vector of an entity the weighted mean of
-the passages that name it.
+The vector of a passage is the mean of its window vectors. The vector of an entity is the weighted
+mean of the vectors of passages that name it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class SimilarItem:
     """A similar passage or entity.
 
     Attributes:
-        id: of the passage, or the key of the entity.
-        name: the passage's title, or the entity as a passage writes it.
-        score: the cosine of the two vectors.
+        id: id of the passage, or key of the entity.
+        name: title of the passage, or spelling of the entity in a passage.
+        score: cosine of the two vectors.
     """
 
     id: str
@@ -49,8 +49,8 @@ class SimilarItems(Brief):
     """Passages or entities similar to a given one, the most similar first.
 
     Attributes:
-        of: the id of the passage, or the key of the entity.
-        items: the others, with their cosines.
+        of: id of the given passage, or key of the given entity.
+        items: similar passages or entities, with their cosines.
 
     Examples:
         >>> similar = SimilarItems("p1", (SimilarItem("p2", "Ada", 0.9),))
@@ -101,7 +101,7 @@ def similar_passages(
 def similar_entities(
     snapshot: PassageSnapshot, selection: Selection, name: str, k: int
 ) -> SimilarItems:
-    """Find the `k` entities most similar to one; its name is matched in any case.
+    """Find the `k` entities most similar to one; the case of its name is ignored.
 
     Raises `UnknownEntity` if no visible passage names it, `InvalidParameter` for `k`.
     """
@@ -111,7 +111,7 @@ def similar_entities(
     key = view.gazetteer.find(entity_key(name))
     position = -1 if key is None else int(np.searchsorted(entities, key))
     if key is None or position >= len(entities) or int(entities[position]) != key:
-        raise UnknownEntity(f"no visible passage names {name!r}; use a spelling of a passage")
+        raise UnknownEntity(f"no visible passage names {name!r}; use a spelling from a passage")
     scores = _cosines(space.of_entities, position)
     speller = Speller(snapshot.corpus, view.gazetteer)
     items = []
@@ -125,7 +125,7 @@ def similar_entities(
 
 
 def _space(snapshot: PassageSnapshot, selection: Selection) -> _Space:
-    """Return the vectors of a selection; the last used ones are cached."""
+    """Return the vectors of a selection; recently used vectors are cached."""
     view = snapshot.view_of(selection)
 
     def make() -> _Space:
@@ -143,27 +143,27 @@ def _space(snapshot: PassageSnapshot, selection: Selection) -> _Space:
 
 
 def _cosines(vectors: Doubles, position: int) -> Doubles:
-    """Cosines with one vertex, rounded so that no order depends on the last bit."""
+    """Compute cosines with one vector; rounding makes their order independent of the last bit."""
     products = np.einsum("nd,d->n", vectors, vectors[position])
     rounded: Doubles = np.round(products, _DIGITS)
     return rounded
 
 
 def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]:
-    """Positions of the best others that score above 0; ties go to the lower rank."""
+    """Return positions of the best other items with scores above 0; ties: the lower rank."""
     best = top_k(scores, k + 1, ranks).tolist()
     return [i for i in best if scores[i] > 0 and i != position][:k]
 
 
 @kernel(small=True)
 def _add_up(rows: Array, columns: Array, weights: Array, vectors: Array, sums: Array) -> None:
-    """Add `weights[i]` times vector `columns[i]` to sum `rows[i]`, in their order."""
+    """Add `weights[i]` times vector `columns[i]` to sum `rows[i]`, in the order of i."""
     for i in range(len(rows)):
         sums[rows[i]] += weights[i] * vectors[columns[i]]
 
 
 def _unit(vectors: Doubles) -> Doubles:
-    """Rows of length 1; a row of zeros stays."""
+    """Scale rows to length 1; a row of zeros is not changed."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     unit: Doubles = vectors / np.where(lengths > 0, lengths, 1.0)[:, None]
     return unit

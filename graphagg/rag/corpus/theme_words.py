@@ -1,11 +1,11 @@
 """The distinctive words of themes, by class-based TF-IDF.
 
 Grootendorst, *BERTopic: Neural topic modeling with a class-based TF-IDF procedure*, arXiv
-2203.05794: the stem t has in theme c the weight
+2203.05794: the weight of stem t in theme c is
 
     W = f(t, c) / |c| ln(1 + A / f(t)),
 
-where f counts occurrences, |c| are the words of the theme and A is the mean of |c|.
+where f counts occurrences, |c| is the number of words in the theme and A is the mean of |c|.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from graphagg.rag.documents.tokens import inner_words, tokenize
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
-_READ = 5  # passages that are read to spell a stem
+_READ = 5  # number of passages that are read to find the spelling of a stem
 _MARKUP = frozenset(
     "td tr th tbody thead col colgroup rowspan colspan div span br hr img src href nbsp".split()
 )
-"""Words of HTML that is left in texts: no theme is about them."""
+"""Words of HTML markup that remains in texts; they do not describe a theme."""
 
 
 def first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:
-    """The first `most` positions of each group, sorted by `keys` (the last key is primary)."""
+    """Return the first `most` positions per group, sorted by `keys` (the last key is primary)."""
     order = np.lexsort((*keys, group))
     bounds = np.searchsorted(group[order], np.arange(count + 1)).tolist()
     return [order[a:b][:most].tolist() for a, b in pairwise(bounds)]
 
 
 class ThemeWords:
-    """The distinctive words of the themes of a view."""
+    """Finds the distinctive words of the themes of a view."""
 
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self._snapshot, self._view = snapshot, view
         self._read: dict[int, dict[str, list[str]]] = {}
 
     def distinctive(self, theme: Ints, count: int, most: int) -> list[list[str]]:
-        """The words of greatest weight of each theme, given the theme of each visible passage.
+        """Return the words with the greatest weight in each theme; `theme` is that of each passage.
 
-        A word stands in two passages of its theme, if it has two.
+        A word must occur in at least two passages of its theme, if the theme has two.
         """
         view, lexicon, terms = self._view, self._view.lexicon, len(self._view.lexicon.terms)
         term = np.repeat(np.arange(terms), np.diff(lexicon.bounds))
@@ -65,13 +65,13 @@ class ThemeWords:
         sizes = np.bincount(theme, minlength=count)
         usual = holders >= np.minimum(sizes[of_theme], 2)
         of_theme, term, weight = of_theme[usual], term[usual], weight[usual]
-        # Stems of several languages may share a spelling, which then stands once.
+        # Stems of several languages may share a spelling; it is listed once.
         best = first_of_each(of_theme, (term, -weight), count, 2 * most)
         spelled = [dict.fromkeys(map(self._spelling, term[i].tolist())) for i in best]
         return [list(each)[:most] for each in spelled]
 
     def _spelling(self, term: int) -> str:
-        """The most frequent spelling of a stem; ties go to the alphabetically first."""
+        """Return the most frequent spelling of a stem; ties go to the alphabetically first."""
         lexicon, view = self._view.lexicon, self._view
         stem, rows = lexicon.terms[term], lexicon.rows[slice(*lexicon.bounds[term : term + 2])]
         rows = rows[view.visible[rows]]
@@ -80,7 +80,7 @@ class ThemeWords:
         return min(words, key=lambda word: (-words[word], word)) if words else stem
 
     def _words(self, row: int) -> dict[str, list[str]]:
-        """The words of a passage by their stems, with repeats."""
+        """Return the words of a passage by their stems, with repeats."""
         if row not in self._read:
             stem = self._snapshot.analyzers.for_language(self._view.lexicon.language_of(row)).stem
             text, self._read[row] = self._snapshot.corpus[row].full_text, defaultdict(list)
@@ -90,7 +90,7 @@ class ThemeWords:
 
 
 def _usable(terms: Sequence[str], analyzers: Analyzers, codes: Iterable[str]) -> Mask:
-    """Mask `[T]` of stems of at least two letters that are no stop words, for labels."""
+    """Return a mask `[T]` of stems that have at least two letters and are not stop words."""
     readers = analyzers.each(codes)
     stops = {reader.stem(word) for reader in readers for word in reader.stop_words | _MARKUP}
     mask = np.zeros(len(terms), bool)

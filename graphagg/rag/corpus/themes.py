@@ -33,8 +33,8 @@ from graphagg.tables import Exportable
 if TYPE_CHECKING:
     import pyarrow
 
-_IN_LABEL = 4  # words of a label
-_DIGITS = 6  # of scores and weights
+_IN_LABEL = 4  # maximum number of words of a label
+_DIGITS = 6  # decimal places of scores and weights
 KEYS = ("when", "date", "published", "created", "year", "modified")
 """Keys of metadata that may contain dates; the first one with a date is used."""
 _YEARS = range(1, 10_000)
@@ -60,7 +60,7 @@ class NamedPassage:
 
 @dataclass(frozen=True)
 class DateRange:
-    """The first and the last date of a theme's passages, and the number of dated ones."""
+    """The first and the last date of a theme's passages, and the number of dated passages."""
 
     first: str
     last: str
@@ -72,13 +72,13 @@ class Theme(Brief):
     """A theme: passages that belong together.
 
     Attributes:
-        id: its number, by size: `1` is the largest.
-        label: some words for people: its most distinctive ones.
-        words: its distinctive words, the most distinctive first.
-        entities: those with the greatest weight in its passages.
-        typical: the passages closest to the mean of its vectors, by cosine.
-        passages: number of its passages.
-        span: dates of its passages; None where none has one.
+        id: number of the theme, by size: `1` is the largest.
+        label: readable name: the most distinctive words of the theme.
+        words: distinctive words, the most distinctive first.
+        entities: entities with the greatest weight in its passages.
+        typical: passages closest to the mean of its vectors, by cosine.
+        passages: number of passages.
+        span: range of the passages' dates; None if no passage has a date.
 
     Examples:
         >>> Theme("1", "abbeys", ("abbey",), (), (), 2, None).label
@@ -104,10 +104,10 @@ class ThemeMap(Brief, Exportable):
     """The themes of a corpus.
 
     Attributes:
-        themes: the largest first.
+        themes: all themes, the largest first.
         passages: `[P]` ids, in the order of the index.
         theme_of: `[P]` int64, the position of each passage's theme.
-        when: the key of the metadata that dates come from; None where no passage has one.
+        when: metadata key of the dates; None if no passage has a date.
 
     Examples:
         >>> theme = Theme("1", "abbeys", ("abbey",), (), (), 2, None)
@@ -129,11 +129,11 @@ class ThemeMap(Brief, Exportable):
         return len(self.themes)
 
     def __iter__(self) -> Iterator[Theme]:
-        """All themes, the largest first."""
+        """Iterate over the themes, the largest first."""
         return iter(self.themes)
 
     def __getitem__(self, identifier: str) -> Theme:
-        """The theme of an id; raises `UnknownTheme`."""
+        """Return the theme with an id; raises `UnknownTheme`."""
         return self.themes[self._position(identifier)]
 
     def _position(self, identifier: str) -> int:
@@ -146,12 +146,12 @@ class ThemeMap(Brief, Exportable):
         )
 
     def passages_of(self, identifier: str) -> list[str]:
-        """Ids of all passages of a theme, in the order of the index; raises `UnknownTheme`."""
+        """Return the ids of a theme's passages, in index order; raises `UnknownTheme`."""
         inside = np.flatnonzero(self.theme_of == self._position(identifier)).tolist()
         return [self.passages[i] for i in inside]
 
     def theme_of_passage(self, passage_id: str) -> Theme:
-        """The theme of a passage; raises `UnknownPassage`."""
+        """Return the theme of a passage; raises `UnknownPassage`."""
         if passage_id not in self._places:
             raise UnknownPassage(f"passage {passage_id!r} is not on the map; check its id")
         return self.themes[int(self.theme_of[self._places[passage_id]])]
@@ -166,7 +166,7 @@ class ThemeMap(Brief, Exportable):
         return {"passages": len(self.passages), "when": self.when, "themes": themes}
 
     def to_arrow(self) -> pyarrow.Table:
-        """One row per passage: `passage`, and the id of its `theme`."""
+        """Return a table with one row per passage: its id `passage`, and its theme's id `theme`."""
         import pyarrow as pa
 
         ids = [self.themes[theme].id for theme in self.theme_of.tolist()]
@@ -208,13 +208,13 @@ def theme_map(
     labels = [
         ", ".join(own[:_IN_LABEL]) or (named[0].name if named else best[0].title or best[0].id)
         for own, named, best in zip(words, entities, typical, strict=True)
-    ]  # the first words; of a theme without words its first entity or passage
+    ]  # the first words; for a theme without words, its first entity or passage
     columns = zip(names, labels, map(tuple, words), entities, typical, sizes, spans, strict=True)
     return ThemeMap(tuple(Theme(*column) for column in columns), ids, theme, when)
 
 
 def partition(net: CorpusNetwork, names: Ints, resolution: float) -> Ints:
-    """The theme of each passage, `[P]`, numbered by size and then by the first passage."""
+    """Return the theme of each passage, `[P]`; themes are numbered by size, then first passage."""
     adjacency, weights = symmetric(net.size, net.edges)
     rows = expand_rows(adjacency)
     degrees = np.bincount(rows, weights, adjacency.rows).astype(np.float64, copy=False)
@@ -230,7 +230,7 @@ def partition(net: CorpusNetwork, names: Ints, resolution: float) -> Ints:
 def _entities(
     snapshot: PassageSnapshot, view: View, net: CorpusNetwork, theme: Ints, count: int, shown: int
 ) -> list[tuple[NamedEntity, ...]]:
-    """The entities of greatest weight in each theme."""
+    """Return the entities with the greatest weight in each theme."""
     entity, passage, weight = net.contains
     codes, position = np.unique(entity * max(count, 1) + theme[passage], return_inverse=True)
     weights = np.bincount(position, weight, len(codes)).astype(np.float64, copy=False)
@@ -239,7 +239,7 @@ def _entities(
 
     def named(i: int) -> NamedEntity:
         number = int(net.entities[place[i]])
-        rows, _ = view.tied(number)  # spelled as in the first passage, by ids
+        rows, _ = view.tied(number)  # spelled as in the first passage by id
         name = speller.spelling(number, int(rows[np.argmin(snapshot.ranks[rows])]))
         return NamedEntity(view.gazetteer.keys[number], name, round(float(weights[i]), _DIGITS))
 
@@ -250,14 +250,14 @@ def _entities(
 def _typical(
     snapshot: PassageSnapshot, net: CorpusNetwork, theme: Ints, count: int, shown: int
 ) -> list[tuple[NamedPassage, ...]]:
-    """The passages closest to the mean of each theme's vectors; ties go to the lower id."""
+    """Return the passages closest to the mean of a theme's vectors; ties go to the lower id."""
     cosines, corpus = np.zeros(len(theme)), snapshot.corpus
     for inside in _members(theme, count):
         block = net.vectors[inside].astype(np.float64)  # whole numbers: sums are exact in any order
         total = block.sum(axis=0)
         lengths = np.sqrt(np.einsum("pd,pd->p", block, block)) * np.sqrt(total @ total)
         cosines[inside] = block @ total / np.maximum(lengths, 1e-12)
-    cosines = np.round(cosines, _DIGITS)  # so that the last bit decides no order
+    cosines = np.round(cosines, _DIGITS)  # so that rounding errors do not affect the order
 
     def named(i: int) -> NamedPassage:
         row = int(net.rows[i])
@@ -276,7 +276,7 @@ def _spans(theme: Ints, count: int, dates: Sequence[Date | None]) -> list[DateRa
 
 
 def _members(theme: Ints, count: int) -> list[Ints]:
-    """The passages of each theme."""
+    """Return the passages of each theme."""
     order = np.argsort(theme, kind="stable")
     return np.split(order, np.searchsorted(theme[order], np.arange(1, count))) if count else []
 
@@ -291,7 +291,7 @@ class Date(NamedTuple):
 def dates_of(
     metadata: Sequence[Mapping[str, Any]], when: str | None
 ) -> tuple[str | None, list[Date | None]]:
-    """The key of the dates, and the date of each passage: `when`, or the first of `KEYS` with one.
+    """Return a metadata key, `when` or the first of `KEYS` with dates, and each passage's date.
 
     Raises `InvalidParameter` if no passage has a date under `when`.
     """

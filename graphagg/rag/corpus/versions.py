@@ -1,14 +1,14 @@
-"""Finds the families of an index: near-equal documents whose names differ in a date or version.
+"""Find the families of an index: near-equal documents whose names differ in a date or version.
 
 Documents with a date (`when`) are compared if their paths, or titles with a date in one folder, are
 equal without dates, version numbers and words such as "final". They are versions of each other if
-their texts share one of the bands of their MinHash signatures, over pairs of words without numbers.
-Rows of two tables are compared if the tables' paths are equal in this way and the rows' first cells
-are equal, such as the name of a product; a first cell that is twice in a table makes no family.
-In front matter `version_of: none` keeps a file out, `version_of: NAME` joins files with any names
-and texts, and `successor: PATH` names the next version. A document counts by its first chunks, so
-a long one takes no longer. Only names are read of documents without a namesake, and nothing of
-those without a date.
+their texts share a band of their MinHash signatures (hashes of pairs of words, without numbers).
+Rows of two tables are compared if the paths of the tables are equal in this way and the first cells
+of the rows (such as product names) are equal; a cell that occurs twice in a table makes no family.
+In front matter, `version_of: none` excludes a file, `version_of: NAME` joins files with any names
+and texts, and `successor: PATH` names the next version. Only the first chunks of a document are
+compared, so a long document takes no longer. If no other document has the same name in this sense,
+only a document's name is read; without a date, nothing is read.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from graphagg.rag.tables.families import NUMBERED, components
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.store.writing import ArrayWriter
 
-_LENGTH, _BANDS, _ROWS = 2, 32, 3  # words of a shingle; bands find .98 of the pairs at .5
-_CHUNKS = 8  # of a document that are compared
-_AT_ONCE = 1024  # documents
+_LENGTH, _BANDS, _ROWS = 2, 32, 3  # words of a shingle; bands find .98 of pairs with similarity .5
+_CHUNKS = 8  # number of chunks of a document that are compared
+_AT_ONCE = 1024  # documents per batch
 _NONE = ("none", "false", "no")
-_TABLES = (".csv", ".tsv")  # whose rows are compared; in JSON also messages of a chat are rows
+_TABLES = (".csv", ".tsv")  # rows of these files are compared; rows of JSON may be chat messages
 _DATED = f'"{WHEN}"'.encode()
 _STATED = (b'"version_of"', b'"successor"')
-_COLUMNS = 2 * _BANDS + 2  # links by path and by title, of a stated family and a successor
+_COLUMNS = 2 * _BANDS + 2  # links by path, title, stated family and successor
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class DocumentVersion:
 
     Attributes:
         document: id of the document.
-        title: its title.
-        when: its date, ISO 8601.
+        title: title of the document.
+        when: date of the version, ISO 8601.
         dated_by: the source of the date: a metadata key, `file name`, `folder`, `title`, `text` or
             `time of change`; "" for a `when` that the caller gave.
     """
@@ -69,7 +69,7 @@ class DocumentVersion:
 
 
 def listed_versions(snapshot: PassageSnapshot) -> list[list[DocumentVersion]]:
-    """The families of an index, each oldest first; they are in the order of their ids."""
+    """Return the families of an index in id order; the oldest version of each comes first."""
     families, listed = snapshot.families, []
     seen = set[int]()
     for first in range(len(families.when)):
@@ -105,7 +105,7 @@ class _Documents:
         return self.tables[segment], row - int(self.starts[segment])
 
     def candidates(self) -> list[tuple[int, str, str]]:
-        """Row, name by path and name by title of the documents that may have versions."""
+        """Return row, path name and title name of the documents that may have versions."""
         rows, keys, stating = array("q"), array("Q"), set[int]()
         in_tables: dict[str, list[int]] = {}
         for start, table in zip(self.starts.tolist(), self.tables, strict=False):
@@ -136,7 +136,7 @@ class _Documents:
     def _names(self, table: PassageTable, i: int) -> tuple[str, str]:
         name = table.documents[i] or table.ids[i]
         folder = posixpath.dirname(name)
-        if suffix_of(folder):  # a row of a table, or a part of a mail
+        if suffix_of(folder):  # a row of a table, or a part of an email
             first_cell = table.texts[i].partition("\n")[0]
             return name, f"{_stem(folder)}\n{first_cell}" if _table_of(name) else ""
         title = table.titles[i].partition(TRAIL)[0]
@@ -157,14 +157,14 @@ class _Documents:
         return parse_instant(when) if isinstance(when, str) else None
 
     def successor(self, row: int) -> list[str]:
-        """The names that a stated successor may mean: beside the file, or below the folder."""
+        """Return possible names of a stated successor: its path from the file, or from the root."""
         stated = self.stated.get(row) or self._at(row)[0].metadata_of(self._at(row)[1])
         path = str(stated.get("successor") or "")
         beside = posixpath.normpath(posixpath.join(posixpath.dirname(self.name(row)), path))
         return [beside, path] if path else []
 
     def chunks(self, names: Sequence[str]) -> dict[str, list[int]]:
-        """The rows of documents, by position."""
+        """Return the rows of documents, sorted by position."""
         rows: dict[bytes, list[tuple[int, int]]] = {name.encode(): [] for name in names}
         for start, table in zip(self.starts.tolist(), self.tables, strict=False):
             columns = zip(table.documents.raws(), table.ids.raws(), strict=True)
@@ -179,12 +179,12 @@ class _Documents:
 
 
 def _stem(path: str) -> str:
-    """The path of a file as all its versions have it."""
+    """Return the path of a file without suffix, dates and versions: equal for all versions."""
     return undated(path.removesuffix(suffix_of(path)))
 
 
 def _table_of(name: str) -> str:
-    """The path of the table that has a document as a row; "" if it is none."""
+    """Return the path of the table that a document is a row of; "" if it is not a row."""
     folder = posixpath.dirname(name)
     return folder if suffix_of(folder) in _TABLES else ""
 
@@ -211,13 +211,13 @@ def write_families(writer: ArrayWriter, tables: Sequence[PassageTable], alive: M
             links[i] = 0
             links[i, -2] = _hash(f"version of {family}")
         successor[i] = next((number[s] for s in documents.successor(row) if s in number), -1)
-    for i in np.flatnonzero(successor >= 0).tolist():  # a successor has one link, whoever names it
+    for i in np.flatnonzero(successor >= 0).tolist():  # all who name a successor share its link
         links[[i, successor[i]], -1] = links[successor[i], -1] or _hash(names[successor[i]])
     _write(writer, documents, found, chunks, links, successor)
 
 
 def _links_by_name(names: Sequence[tuple[str, str]], texts: Sequence[str]) -> Array:
-    """`[n, 2 * bands]` one number per band and name; 0 without text or name."""
+    """Return `[n, 2 * bands]`: one number per band and name; 0 if text or name is empty."""
     sig, has_words = text_signatures(texts, _LENGTH, _BANDS * _ROWS)
     keys = np.empty((_BANDS, len(texts)), np.uint32)
     write_keys(sig, 0, 0, _BANDS, _ROWS, keys)
@@ -232,7 +232,7 @@ def _write(
     writer: ArrayWriter, documents: _Documents, found: Sequence[tuple[int, str, str]],
     chunks: dict[str, list[int]], links: Array, successor: Array,
 ) -> None:  # fmt: skip
-    """Write the documents that are in a family of two at least, by family and id."""
+    """Write the documents of families with at least two members, sorted by family and id."""
     names = [documents.name(row) for row, *_ in found]
     labels = components(links)
     is_member = np.bincount(labels, minlength=len(found))[labels] > 1
@@ -269,9 +269,9 @@ _FACTORS = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 
 
 def text_signatures(texts: Sequence[str], length: int, permutations: int) -> tuple[Array, Array]:
-    """Signatures `[n, permutations]` uint16, and a mask `[n]` of the texts with a word.
+    """Return signatures `[n, permutations]` uint16, and a mask `[n]` of the texts with words.
 
-    A shingle is `length` words, or all words of a shorter text, by its 64-bit hash.
+    A shingle is `length` words, or all words of a shorter text, hashed to 64 bits.
     """
     words = [_WORD.findall(text.casefold()) for text in texts]
     counts = np.array(list(map(len, words)), np.int64)
@@ -295,7 +295,7 @@ def _hash_of(word: str) -> int:
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """A bijection of 64 bits that spreads neighboring values (the finalizer of MurmurHash3)."""
+    """Apply a 64-bit bijection that spreads neighboring values (the finalizer of MurmurHash3)."""
     for factor in _FACTORS:
         values = (values ^ (values >> np.uint64(33))) * np.uint64(factor)
     return values ^ (values >> np.uint64(33))

@@ -1,11 +1,11 @@
-"""Versions of a passage index: built, changed and published.
+"""Build, change and publish versions of a passage index.
 
-    passage_files  passages of a build, checked and written as they come
-    block          arrays of a block of passages, by the models
+    passage_files  checks the passages of a build and writes them to files as they arrive
+    block          computes the arrays of a block of passages with the models
     engine         the stages that merge blocks into gazetteer, lexicon and view, for all builds
-    arrays         the arrays of a build, and the FAISS files that it makes of vectors
-    build          a build in this process; the recipe in the manifest, and its publication
-    change         passages added, replaced and deleted, segments joined
+    arrays         the arrays of a build, and the FAISS indices of its vectors
+    build          builds an index in this process, and publishes builds and changes
+    change         adds, replaces and deletes passages, and joins segments
 
 The tables of a version are in `graphagg.rag.tables`.
 """

@@ -1,7 +1,7 @@
-"""The arrays of a build of passages, and the FAISS files that it makes of vectors.
+"""The arrays of a passage index build, and the FAISS indices of its vectors.
 
-A build in process keeps one block in memory, and several in files that survive a killed build. A
-Spark job keeps them in its folder.
+A build in this process keeps a single block in memory; several blocks are kept in files, which
+survive a killed build. A Spark job keeps them in its folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BuildArrays:
     """The arrays of a build.
 
     Attributes:
-        blocks: arrays of one block of passages, by the stage that made them.
+        blocks: arrays of each block of passages, by the stage that computed them.
         work: temporary arrays over all blocks.
         version: the files of the new version.
     """
@@ -38,12 +38,12 @@ class BuildArrays:
     version: FileArrays
 
     def stage(self, name: str) -> TaskArrays:
-        """The arrays that a stage made of each block."""
+        """Return the arrays that a stage computed for each block."""
         return TaskArrays(self.blocks, name)
 
 
 def write_new(arrays: BuildArrays, runner: TaskRunner) -> None:
-    """Write the vectors of a new index of one segment, and index its windows."""
+    """Write the vectors of a new index with one segment, and index its windows."""
 
     def write(_: int) -> None:
         with arrays.version.written() as folder:
@@ -55,7 +55,7 @@ def write_new(arrays: BuildArrays, runner: TaskRunner) -> None:
 
 
 def index_windows(arrays: BuildArrays, runner: TaskRunner, position: int) -> None:
-    """Index the windows of segment number `position`, if they are many."""
+    """Build a FAISS index of the windows of segment `position`, if there are many windows."""
     prefix = segment_prefix(position)
     if arrays.version.map(f"{prefix}windows.bounds")[-1] <= search.FLAT:
         return

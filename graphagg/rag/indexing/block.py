@@ -1,4 +1,4 @@
-"""Arrays of a block of passages: pure functions of the passages and the models.
+"""Compute the arrays of a block of passages; they depend only on the passages and the models.
 
 `block_of` computes sentences, names, words and vectors; `mentions_of_block` finds all occurrences
 of the names of all blocks.
@@ -40,9 +40,9 @@ from graphagg.rag.tables.segments import Ragged, sentence_text
 from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]
-"""The arrays of a block by name. An array whose name begins with `s0.`, `lexicon.` or `gazetteer.`
-is a part of the file of this name: the arrays of all blocks, one after another, are the file. The
-vectors `WINDOWS` and `SENTENCES` become FAISS files."""
+"""The arrays of a block by name. If a name begins with `s0.`, `lexicon.` or `gazetteer.`, the file
+of this name is the concatenation of the arrays of all blocks. The vectors `WINDOWS` and `SENTENCES`
+become FAISS files."""
 WINDOWS, SENTENCES = "vectors.windows", "vectors.sentences"
 
 
@@ -75,7 +75,7 @@ def annotate(
 
 
 def _whole(annotation: Annotation, passage: Passage) -> Annotation:
-    """An annotation with at least one sentence, and without empty ones."""
+    """Return an annotation without empty sentences, but with at least one sentence."""
     sentences = tuple((a, b) for a, b in annotation.sentences if passage.full_text[a:b].strip())
     everything = ((0, len(passage.full_text)),)
     return Annotation(sentences or everything, annotation.mentions, annotation.title_end)
@@ -84,8 +84,8 @@ def _whole(annotation: Annotation, passage: Passage) -> Annotation:
 class Block:
     """Sentences, tokens, names and words of a block of passages.
 
-    `notes` are the annotations of the passages, `listed` the names of the user, if any. `sentences`
-    and `entities` are the bounds of sentences, and of entities of the extractor.
+    `notes` are the annotations of the passages, `listed` the user's list of names, if any.
+    `sentences` and `entities` hold the bounds of sentences, and of entities from the extractor.
     """
 
     def __init__(
@@ -141,9 +141,9 @@ class Block:
             self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
-        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`.
+        """Return all arrays of the block, given vectors of its windows and sentences `[S, ...]`.
 
-        Words, keys and terms ascend by their UTF-8 bytes.
+        Words, keys and terms are sorted by their UTF-8 bytes.
         """
         return {
             "s0.sentences.bounds": self.sentences.bounds,
@@ -159,11 +159,11 @@ class Block:
 
     @cached_property
     def _ordered(self) -> tuple[list[str], Array]:
-        """The distinct words in their order, and the rank of each by its number."""
+        """The distinct words, sorted, and the rank of each word by its number."""
         return _sorted(self._words)
 
     def names(self) -> Arrays:
-        """The arrays of tokens and names alone."""
+        """Return only the arrays of tokens and names."""
         words, word_of = self._ordered
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
@@ -187,9 +187,9 @@ class Block:
         }  # fmt: skip
 
     def _postings(self) -> Arrays:
-        """The stems of the block, each with the passages that contain it.
+        """Return the stems of the block, and the passages that contain each stem.
 
-        Words of the context are neither in the counts nor in the lengths.
+        Counts and lengths do not include words of the context.
         """
         words, word_of = self._ordered
         tokens = word_of[_ints(self._tokens)]
@@ -235,7 +235,7 @@ class Block:
 
 
 def _spans(spans: Iterable[Iterable[Sequence[int]]]) -> Ragged:
-    """The `(start, end)` pairs of each passage, 8 bytes per pair."""
+    """Collect the `(start, end)` pairs of each passage, 8 bytes per pair."""
     values, bounds = array("i"), array("q", [0])
     for row in spans:
         for pair in row:
@@ -245,14 +245,14 @@ def _spans(spans: Iterable[Iterable[Sequence[int]]]) -> Ragged:
 
 
 def _numbering() -> defaultdict[str, int]:
-    """Numbers strings in the order of their first lookup."""
+    """Return a dict that numbers strings in the order of their first lookup."""
     numbering: defaultdict[str, int] = defaultdict()
     numbering.default_factory = numbering.__len__
     return numbering
 
 
 def _sorted(numbering: dict[str, int]) -> tuple[list[str], Array]:
-    """Strings in the order of their UTF-8 bytes, and the int32 rank of each by its number."""
+    """Sort strings by their UTF-8 bytes; return them, and the int32 rank of each by number."""
     ordered = sorted(numbering, key=str.encode)
     ranks = np.empty(len(ordered), np.int32)
     order = np.fromiter(map(numbering.__getitem__, ordered), np.int64, len(ordered))
@@ -261,7 +261,7 @@ def _sorted(numbering: dict[str, int]) -> tuple[list[str], Array]:
 
 
 def string_arrays(name: str, strings: Iterable[str]) -> Arrays:
-    """The two arrays of a string table."""
+    """Return the two arrays of a string table."""
     table = StringTable.pack(strings)
     return {f"{name}.utf8": table.data, f"{name}.offsets": table.offsets}
 
@@ -277,7 +277,7 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
     """Find the mentions of all keys of `table` in a block, as the arrays of `mention_arrays`.
 
     `array` returns an array of the block by its name; `ranks` has the rank of each of its keys
-    among all.
+    among all keys.
     """
     names = ("words.utf8", "words.offsets", "tokens", "tokens.bounds", "gazetteer.title_tokens",
              "token.sentence", "token.case")  # fmt: skip
@@ -294,7 +294,7 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
 
 
 def mention_arrays(records: Array) -> Arrays:
-    """The mentions of a block as columns, and its pairs of a key and a row.
+    """Return the mentions of a block as columns, and its pairs of a key and a row.
 
     `records` `[m, 6]` holds the `COLUMNS` of each mention, ordered by row. The P pairs are ordered
     by key and row: `pairs.key` `[k]`, the distinct keys; `pairs.union` `[k]`, the flags of all
@@ -312,7 +312,7 @@ def mention_arrays(records: Array) -> Arrays:
 
 
 def pair_arrays(key: Array, row: Array, count: Array, flags: Array) -> Arrays:
-    """Those of `mention_arrays` for the pairs `[P]` of a key and a row, in their order."""
+    """Return the pair arrays of `mention_arrays`; the input `[P]` is sorted by key and row."""
     first = _begins(key)
     bounds = np.append(first, len(key)).astype(np.int64)
     return {
@@ -323,7 +323,7 @@ def pair_arrays(key: Array, row: Array, count: Array, flags: Array) -> Arrays:
 
 
 def by_key(keys: Array) -> Ints:
-    """The order of entries by their keys, from 0; equal keys stay in order. O(n + keys)."""
+    """Return the stable order of entries by their keys, which start at 0. O(n + keys)."""
     order = np.empty(len(keys), np.int64)
     _place(read_only(np.ascontiguousarray(keys)), offsets(np.bincount(keys)), order)
     return order
@@ -338,7 +338,7 @@ def _place(keys: Array, places: Array, order: Array) -> None:
 
 
 def _begins(*columns: Array) -> Ints:
-    """The start of each run of equal entries."""
+    """Return the start of each run of equal entries."""
     changes = [column[1:] != column[:-1] for column in columns]
     begins = np.ones(len(columns[0]), np.bool_)
     begins[1:] = np.logical_or.reduce(changes)
@@ -346,8 +346,8 @@ def _begins(*columns: Array) -> Ints:
 
 
 BLOCK = 65_536
-"""Texts that are sorted by length and encoded together; bounds their float32 vectors."""
-_PASSAGES = 8_192  # passages that are encoded together, with their sentences
+"""Texts that are encoded at once, sorted by length; limits the memory of float32 vectors."""
+_PASSAGES = 8_192  # number of passages that are encoded at once, with their sentences
 
 
 def encoded(

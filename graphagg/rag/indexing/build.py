@@ -1,6 +1,6 @@
-"""A build in this process, block by block, in memory that does not grow with the corpus.
+"""Build an index in this process, block by block; memory does not grow with the corpus.
 
-`Recipe` is what the manifest records of a build, here or by Spark.
+`Recipe` holds what the manifest records about a build, in this process or with Spark.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from graphagg.store.work import FolderStorage, work_folder
 from graphagg.store.writing import ArrayWriter
 
 _FOLDER = "blocks"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux
-MIN_PASSAGES, MIN_BLOCKS = 16, 16  # of a block; of a large corpus
-_UNEVEN = 1.2  # most text of a block, relative to that of as many average passages
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # Linux only
+MIN_PASSAGES, MIN_BLOCKS = 16, 16  # passages per block; blocks of a large corpus
+_UNEVEN = 1.2  # maximum text of a block, relative to as many average passages
 _STAGE = "indexing"
 BLOCK_SHARE = 0.95  # share of blocks in the work; the rest are the stages over all of them
 
@@ -70,7 +70,7 @@ def build(
     Temporary files go to `scratch`.
     """
     writer = publication.writer
-    # A kill loses a block: about 6 % of a larger corpus.
+    # A killed build loses one block: about 6 % of a larger corpus.
     most = min(limits.passages, max(MIN_PASSAGES, len(passages) // MIN_BLOCKS))
     average = passages.table.texts.offsets[-1] / max(len(passages), 1)
     cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
@@ -96,9 +96,9 @@ def _blocks(
 ) -> Iterator[Blocks]:
     """Context manager: the arrays of blocks, removed once the build is complete.
 
-    Several blocks survive a killed build: their folder beside the index is named by a digest of all
-    that they depend on, and the same build resumes from there. Files are not synced, so the digest
-    includes the start of the machine: a crash may have lost some of them.
+    Several blocks survive a killed build, and the same build resumes from there: they are in a
+    folder next to the index, named by a digest of everything that they depend on. Files are not
+    synced, so the digest includes the boot id: a crash of the machine may have lost some files.
     """
     if len(cut) == 1:
         yield MemoryBlocks()
@@ -124,7 +124,7 @@ def _blocks(
         )
         raise
     shutil.rmtree(folder)
-    with suppress(OSError):  # something else is in it
+    with suppress(OSError):  # the folder is not empty
         folder.parent.rmdir()
 
 
@@ -150,9 +150,9 @@ def _annotate(
 
 @dataclass(frozen=True)
 class Recipe:
-    """Models and parameters of a build; `chunking` None: the passages were not split.
+    """Models and parameters of a build; `chunking` is None if the passages were not split.
 
-    `columns` are the names of fields that `add`, `update` and `sync` will read too.
+    `columns` are the names of the fields, which `add`, `update` and `sync` will also read.
     """
 
     models: Models
@@ -160,7 +160,7 @@ class Recipe:
     columns: RowConfig
 
     def parameters(self) -> dict[str, object]:
-        """Manifest parameters: what the index depends on apart from passages and models."""
+        """Return the manifest's parameters: the settings that the index depends on."""
         return {
             "revision": REVISION,
             "profile": self.models.profile,
@@ -170,7 +170,7 @@ class Recipe:
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:
-        """Whether the current version was built by this recipe, from passages of this digest."""
+        """Whether the current version was built with this recipe from passages of this digest."""
         manifest = current_manifest(directory, KIND)
         return (
             manifest is not None
@@ -184,7 +184,7 @@ class Recipe:
 def publish_build(
     publication: Publication, recipe: Recipe, digest: str, counts: dict[str, int]
 ) -> Manifest:
-    """Publish a version of one segment whose files are written."""
+    """Publish a version with one segment, whose files are already written."""
     folder = ArrayFolder(publication.writer.folder)
     passages = PassageTable.open(folder, f"{segment_prefix(0)}passages")
     write_families(publication.writer, [passages], np.ones(len(passages), np.bool_))
@@ -199,7 +199,7 @@ def publish_build(
 
 
 def write_orders(writer: ArrayWriter, corpus: StoredCorpus, by_id: Array) -> Mask:
-    """Write orders and families of the live rows, in the order of their ids; returns a mask."""
+    """Write orders and families of the live rows, `by_id` in id order; returns their mask."""
     alive = write_id_order(writer, by_id, len(corpus))
     digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
     write_text_order(writer, digests, alive)
@@ -214,9 +214,9 @@ def publish_segments(
     by_id: Array,
     counts: dict[str, int],
 ) -> Manifest:
-    """Publish a version of several segments whose files and tables are written.
+    """Publish a version with several segments, whose files and tables are already written.
 
-    `before` has the same parameters and models; `by_id` are the live rows in the order of their
+    `before` has the same parameters and models; `by_id` holds the live rows in the order of their
     ids.
     """
     alive, manifest = write_orders(publication.writer, corpus, by_id), before.manifest

@@ -1,10 +1,10 @@
-"""Changes of an index: passages added, replaced and deleted; segments joined.
+"""Change an index: add, replace and delete passages, and join segments.
 
-A change adds at most one segment, and writes the tables over all segments again. The stages of a
-build merge two blocks: the rows that stay, whose arrays come from the version before, and the new
-passages. Files of unchanged segments are linked. Segments are joined when the last one is at least
-half as large as the one before it. `compact` joins all: the result is, byte for byte, a build of
-the remaining passages.
+A change adds at most one segment and rewrites the tables over all segments. The stages of a build
+merge two blocks: the rows that stay, whose arrays come from the old version, and the new passages.
+Files of unchanged segments are linked. Segments are joined when the last one is at least half as
+large as the one before it. `compact` joins all segments: the files are then, byte for byte, those
+of a build of the remaining passages.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def change_passages(
     models: Callable[[], Models],
     progress: Progress = silent,
 ) -> Manifest:
-    """Publish a version without some rows and with some new passages; it has one at least.
+    """Publish a version without the removed rows, with new passages; it must not be empty.
 
-    Models are loaded unless each new passage has the text of one that goes.
+    Models are not loaded if each new passage has the text of a removed passage.
     """
     removed = list(removed_rows)
     alive = np.array(before.alive)
@@ -55,18 +55,18 @@ def change_passages(
 
 
 def compact(publication: Publication, before: PassageSnapshot) -> Manifest:
-    """Publish a version of one segment, without any data of deleted passages."""
+    """Publish a version with one segment, without any data of deleted passages."""
     return _Change(before, np.array(before.alive), (), None, join_all=True).publish(publication)
 
 
 class _Change:
-    """A version before, and what becomes of its rows; `alive` `[R before]` are the rows that stay.
+    """A change of the version `before`; `alive` `[R before]` is the mask of the rows that stay.
 
     Attributes:
-        corpus: all segments before they are joined, with the one of the new passages.
-        first: number of the first segment that is joined; their number if none is.
+        corpus: all segments, including that of the new passages, before segments are joined.
+        first: number of the first segment to join; the number of segments if none is joined.
         row_map: `[R before]`, the row of each passage in the new version; -1 if it is removed.
-        alive: `[R]` of the new version.
+        alive: `[R]` mask of the live rows of the new version.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class _Change:
 
 
 def _first_to_join(corpus: StoredCorpus) -> int:
-    """Number of the first of the segments to join; their number if none are."""
+    """Return the first segment to join, by number; the number of segments if none is joined."""
     sizes = np.diff(corpus.starts).tolist()
     first, size = len(sizes) - 1, sizes[-1]
     while first > 0 and sizes[first - 1] < 2 * size:

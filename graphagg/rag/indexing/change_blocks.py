@@ -41,11 +41,11 @@ def new_block(
     models: Callable[[], Models],
     progress: Progress,
 ) -> Arrays:
-    """The arrays of the new passages, at least one.
+    """Return the arrays of the new passages, of which there is at least one.
 
-    Sentences, entities and vectors depend on title and text only. So a passage with the title and
-    text of one that goes (a file was touched or renamed) takes them from the version before; models
-    are loaded only for other passages.
+    Sentences, entities and vectors depend only on title and text. If a new passage has the title
+    and text of a removed one (a file was touched or renamed), we copy them from the old version;
+    models are loaded only for other passages.
     """
     corpus = before.corpus
     row_of = {(corpus[row].title, corpus[row].text): row for row in removed}
@@ -77,20 +77,20 @@ def _annotation(corpus: StoredCorpus, row: int) -> Annotation:
 
 
 def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
-    """The vectors of some rows as stored, row after row, and the number of each row's."""
+    """Return the stored vectors of some rows, row after row, and their number for each row."""
     counts = bounds[rows + 1] - bounds[rows]
     return vectors.rows(ranges(bounds[rows], counts)), counts
 
 
 def segment_of(passages: Sequence[Passage], block: Arrays) -> Segment:
-    """A segment of new passages."""
+    """Create a segment from new passages and their arrays."""
     names = {"sentences": "s0.sentences", "found": "s0.found", "windows": WINDOWS}
     spans = [Ragged(block[f"s0.{name}.bounds"], block[values]) for name, values in names.items()]
     sentences, entities, windows = spans
     return Segment(PassageTable.of(passages), sentences, entities, windows, block[SENTENCES])
 
 
-_MANY = 20  # names of a row: a row is read in 0.6 ms, and a name is looked for in 0.03 ms
+_MANY = 20  # names per row: reading a row takes 0.6 ms, looking up a name 0.03 ms
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class StayingRows:
 
     Attributes:
         row_map: `[R before]`, the row of each passage in the next version; -1 if it is removed.
-        count: rows of the block; some of them may be of removed passages.
+        count: number of rows of the block, which may include rows of removed passages.
     """
 
     before: PassageSnapshot
@@ -110,7 +110,7 @@ class StayingRows:
     count: int
 
     def words(self) -> tuple[StringTable, Arrays]:
-        """Stems of the remaining passages, and the arrays of the block without its names."""
+        """Return the stems of the remaining passages, and the block's arrays except for names."""
         lexicon = self.before.lexicon
         stays = self.row_map[lexicon.rows] >= 0
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))[stays]
@@ -131,7 +131,7 @@ class StayingRows:
         return lexicon.terms if is_same else lexicon.terms.take(used), arrays
 
     def _moved(self, values: Array) -> Array:
-        """Values `[R before, ...]` in the new rows; 0 for a removed passage."""
+        """Move values `[R before, ...]` to their new rows; rows of removed passages get 0."""
         moved = np.zeros((self.count, *values.shape[1:]), values.dtype)
         stays = self.row_map >= 0
         moved[self.row_map[stays]] = values[stays]
@@ -140,10 +140,10 @@ class StayingRows:
     def mentions(
         self, ranks: Array, fresh: Array, names: StringTable, old: Gazetteer | None = None
     ) -> Arrays:
-        """Mentions of the entities before, and of names that are new to the index.
+        """Return the mentions of the old entities, and of names that are new to the index.
 
-        `ranks` are of the entities before among all keys, or -1 for one that goes, `fresh` `[f]` of
-        the new keys `names`. `old` has the entities before (None: those of the version).
+        `ranks` holds the rank of each old entity among all keys, or -1 if it is removed; `fresh`
+        `[f]` the ranks of the new keys `names`. `old` has the old entities (None: `before`).
         """
         old = old or self.before.gazetteer
         row = np.repeat(self.row_map, np.diff(old.bounds))
@@ -163,7 +163,7 @@ class StayingRows:
         return dict(zip(COLUMNS, columns, strict=True)) | pair_arrays(*pairs)
 
     def _mentions_of_fresh(self, fresh: Array, names: StringTable) -> Array:
-        """The mentions of new names in rows that stay; `[m, 6]`, see `COLUMNS`."""
+        """Find the mentions of new names in rows that stay; `[m, 6]`, see `COLUMNS`."""
         rows = np.flatnonzero(self._holds_any(names) & (self.row_map >= 0))
         if not len(rows):
             return np.zeros((0, len(COLUMNS)), np.int32)
@@ -174,8 +174,8 @@ class StayingRows:
         keys = StringTable(block["keys.utf8"], block["keys.offsets"])
         looked_up = (names.find_sorted(key) for key in keys)
         ranks = np.array([-1 if rank is None else rank for rank in looked_up], np.int32)
-        # Their titles define no new name. Their lower-case codes and link targets may be new names,
-        # which these passages do not define.
+        # The titles of these passages define no new name. Their lower-case codes and link targets
+        # may be new names, but these passages do not define them.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
         block |= _known_codes(block, ranks)
@@ -186,9 +186,9 @@ class StayingRows:
         return records
 
     def _holds_any(self, names: StringTable) -> Mask:
-        """`[R before]`, the rows that contain all stems of at least one name.
+        """Return a mask `[R before]` of the rows that contain all stems of at least one name.
 
-        All rows where names are so many that it costs more to look for their stems.
+        With very many names, all rows are returned: looking up the stems would take longer.
         """
         lexicon, analyzers = self.before.lexicon, self.before.analyzers
         if len(names) > _MANY * len(self.row_map):
@@ -221,7 +221,7 @@ def _where(columns: Sequence[Array], mask: Mask) -> list[Array]:
 
 
 def _merged(columns: Sequence[Array], more: Sequence[Array], rows: int) -> list[Array]:
-    """Merge mentions, by their `COLUMNS`, into others; both are in the order of the gazetteer."""
+    """Merge the mentions `more` into `columns`, see `COLUMNS`; both are in gazetteer order."""
     every = [np.concatenate(pair) for pair in zip(columns, more, strict=True)]
     row, key, start, length = every[:4]
     touched = np.zeros(rows, np.bool_)
@@ -241,10 +241,10 @@ def write_tables(
     key_ranks: Sequence[Array],
     term_ranks: Sequence[Array],
 ) -> dict[str, int]:
-    """Write gazetteer and lexicon of rows that stay, and of blocks of new passages after them.
+    """Write gazetteer and lexicon of the rows that stay, followed by blocks of new passages.
 
-    `blocks` are of all, without vectors; all keys and terms are merged and written. Returns counts
-    of entities, mentions and terms.
+    `blocks` contains the blocks of both, without vectors. The caller has written the merged keys
+    and terms. Returns counts of entities, mentions and terms.
     """
     arrays, first = engine.arrays, len(staying)
     stats, keys = engine.take(blocks, key_ranks, term_ranks), arrays.work.strings(KEYS)
@@ -255,7 +255,7 @@ def write_tables(
         targets[entities[flags & TARGET > 0]] = True
     for i, rows in enumerate(staying):
         fresh = np.setdiff1d(np.arange(len(keys)), key_ranks[i], assume_unique=True)
-        fresh = fresh[linked[fresh] | ~targets[fresh]]  # only targets of some link matter
+        fresh = fresh[linked[fresh] | ~targets[fresh]]  # targets count only if linked
         mentions = rows.mentions(key_ranks[i], fresh, keys.take(fresh))
         arrays.stage(MENTIONS).save(i, mentions)
     if first < len(blocks):
@@ -266,7 +266,7 @@ def write_tables(
 
 
 def _known_codes(block: Arrays, ranks: Array) -> Arrays:
-    """The named keys of a block that have a rank (not -1) among others."""
+    """Return the named keys of a block whose rank is not -1."""
     has_rank = ranks[block["named.key"]] >= 0
     row = np.repeat(np.arange(len(block["named.bounds"]) - 1), np.diff(block["named.bounds"]))
     counts = np.bincount(row[has_rank], minlength=len(block["named.bounds"]) - 1)

@@ -1,18 +1,18 @@
-"""The stages that make the tables of an index from blocks of passages, for all builds.
+"""The stages that build the tables of an index from blocks of passages, for all builds.
 
     segment     per block   entities, sentences, vectors, names, words (`block`)
-    keys        merged      the names of all blocks, each once; then a hash table of them
-    mentions    per block   every place of every name (`block`)
+    keys        merged      the distinct names of all blocks; then a hash table of these names
+    mentions    per block   every occurrence of every name (`block`)
     entities                names that a passage defines: numbers, kinds, bounds of pairs
-    pairs       by ranges   pairs of an entity and a passage, in the order of entities
-    gazetteer   per block   mentions by the numbers of their entities
-    vectors                 of all blocks, and an index of them where they are many
+    pairs       by ranges   pairs of an entity and a passage, sorted by entity
+    gazetteer   per block   mentions with the numbers of their entities
+    vectors                 vectors of all blocks, with a FAISS index if there are many
     terms       merged      the stems of all blocks; then postings by ranges of stems
     view                    statistics of all passages
 
-A name counts in every passage, also in those before its definition: so mentions wait for the names
-of all blocks. A build runs all stages, in process or as Spark tasks; a change runs them over two
-blocks, the passages that stay and the new ones (`graphagg.rag.indexing.change`).
+A name counts in every passage, even before its definition, so `mentions` needs the names of all
+blocks. A build runs all stages, in process or as Spark tasks. A change runs them on two blocks: the
+passages that stay, and the new ones (`graphagg.rag.indexing.change`).
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import preallocate
 from graphagg.store.strings import GrowingStrings, StringTable
 
-_WRITTEN = 65_536  # strings that are appended to a file together
+_WRITTEN = 65_536  # number of strings that are appended to a file at once
 
 
 def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[Array]:
     """Write the distinct strings of sorted tables, ascending by UTF-8 bytes, and close the file.
 
-    Returns per table the int32 rank of each of its strings in the file, ascending.
+    Returns, for each table, the int32 ranks of its strings in the file, ascending.
     """
     ranks = [array("i") for _ in tables]
     distinct: list[bytes] = []
@@ -69,7 +69,7 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
 def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Array, Array]:
     """Merge a sorted table of m strings into one of n; O(m log(n / m)) comparisons and one copy.
 
-    Returns the merged table, and in it the int32 rank of each string of `table` and of `new`.
+    Returns the merged table, and the int32 ranks in it of the strings of `table` and of `new`.
     """
     positions, is_new, low = np.zeros(len(new), np.int64), np.zeros(len(new), bool), 0
     for i, raw in enumerate(new.raws()):
@@ -92,10 +92,10 @@ def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Ar
 
 
 def key_ranges(bounds: Ints, most: int) -> list[int]:
-    """Cut keys into ranges of at most `most` entries; a key with more is a range of its own.
+    """Cut keys into ranges of at most `most` entries; a key with more forms its own range.
 
     The entries of key k are `bounds[k]` to `bounds[k + 1]`. Returns the first key of each range,
-    and K.
+    followed by the number of keys.
     """
     cuts, keys = [0], len(bounds) - 1
     while cuts[-1] < keys:
@@ -107,9 +107,9 @@ def key_ranges(bounds: Ints, most: int) -> list[int]:
 def entries_between(
     keys: Array, bounds: Ints, columns: Sequence[Array], first: int, last: int
 ) -> tuple[Array, list[Array]]:
-    """The entries of a block with keys `first` to `last - 1`: the key of each, and the columns.
+    """Select the entries of a block with keys `first` to `last - 1`: their keys, and the columns.
 
-    `bounds` `[k + 1]` are of the entries of the ascending `keys` `[k]`.
+    `keys` `[k]` ascend; the entries of key i are `bounds[i]` to `bounds[i + 1]`.
     """
     low, high = np.searchsorted(keys, [first, last])
     some = bounds[low : high + 1]
@@ -125,7 +125,7 @@ def in_key_order(blocks: Sequence[tuple[Array, Sequence[Array]]]) -> list[Array]
 
 
 KEYS, TERMS, MENTIONS, GAZETTEER = "keys", "terms", "mentions", "gazetteer"
-_READ = 65_536  # keys that are read together
+_READ = 65_536  # number of keys that are read at once
 ENTITY_OF = "entity_of"
 """`[K + 1]` int32, the number of entities among the keys before each key; K keys."""
 _JOINED = ("s0.", "lexicon.", "gazetteer.")
@@ -134,11 +134,11 @@ VECTORS = "vectors."
 
 @dataclass(frozen=True)
 class TableStages:
-    """The blocks of an index that is being written.
+    """The build stages over the blocks of an index that is being written.
 
     Attributes:
         starts: the first row of each block, and the number of rows.
-        entries: pairs or postings that are sorted together.
+        entries: number of pairs or postings that a task sorts at once.
     """
 
     starts: Sequence[int]
@@ -179,7 +179,7 @@ class TableStages:
         return stats
 
     def _merge(self, table: str, target: FileArrays, name: str) -> None:
-        """Merge a sorted string table of all blocks, without repetition, in one task.
+        """Merge a sorted string table of all blocks, without duplicates, in one task.
 
         Array `ranks` of stage `table` then has the ranks of each block's strings in the result.
         """
@@ -195,7 +195,7 @@ class TableStages:
         self.runner.run(1, merge)
 
     def find_mentions(self, first: int = 0) -> None:
-        """Stage `mentions`, from block `first` on: every occurrence of every key."""
+        """Run stage `mentions`: find every occurrence of every key, from block `first` on."""
         self.runner.run(1, self._hash_keys)
 
         def find(i: int) -> Stats:
@@ -210,7 +210,7 @@ class TableStages:
         self.runner.run(self._count - first, find, MENTIONS)
 
     def write_gazetteer(self) -> dict[str, int]:
-        """Stages `entities`, `pairs` and `gazetteer`; returns counts of entities and mentions."""
+        """Run `entities`, `pairs` and `gazetteer`; returns counts of entities and mentions."""
         (entities,) = self.runner.run(1, self._number_entities)
         self._write_pairs(narrow_type(entities["largest"]))
         mentions = self._write_mentions()
@@ -251,7 +251,7 @@ class TableStages:
         return {"entities": int(defined.sum()), "largest": int(max(largest))}
 
     def _pairs(self, i: int, first: int, last: int) -> tuple[Array, list[Array]]:
-        """Keys, and rows, counts and flags of the pairs of a block with keys in a range."""
+        """Return keys, rows, counts and flags of a block's pairs with keys in a range."""
         mentions = self.arrays.stage(MENTIONS)
         columns = [mentions.map(i, f"pairs.{name}") for name in ("row", "count", "flags")]
         bounds = mentions.map(i, "pairs.bounds")
@@ -283,7 +283,7 @@ class TableStages:
         self.runner.run(len(cuts) - 1, write)
 
     def _write_mentions(self) -> int:
-        """Stage `gazetteer`: write the mentions by their entities; returns their number."""
+        """Run stage `gazetteer`: write the mentions and their entities; returns their number."""
 
         def number(i: int) -> Stats:
             m = {name: self.arrays.stage(MENTIONS).map(i, name) for name in COLUMNS}
@@ -343,12 +343,12 @@ class TableStages:
         self.arrays.version.write_whole({"lexicon.bounds": offsets(counts)})
 
     def _ranges(self, bounds: Array) -> tuple[list[int], list[int]]:
-        """The first key of each range that a task writes, and where its entries begin."""
+        """Return the first key of each range that a task writes, and the offset of its entries."""
         cuts = key_ranges(bounds, self.entries)
         return cuts, bounds[cuts].tolist()
 
     def write_view(self, alive: Mask) -> None:
-        """Write the statistics of all live passages, over mapped files into mapped files."""
+        """Write the statistics of all live passages; input and output are mapped files."""
         version = self.arrays.version
 
         def write(_: int) -> None:

@@ -23,22 +23,22 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import BlockWriter, GrowingStrings, StringTable
 from graphagg.store.writing import ArrayWriter
 
-_BATCH = 1_000  # passages that are written together
+_BATCH = 1_000  # number of passages that are written at once
 _PREFIX = f"{segment_prefix(0)}passages"
 _STRINGS = ("ids", "titles", "metadata", "documents")
 
 
 class _InputFailed(Exception):
-    """Reading the passages failed, see `__cause__`; writing the index did not."""
+    """Reading the passages failed (see `__cause__`), not writing the index."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Context manager: re-raise the error of reading the passages."""
+    """Context manager: re-raise the original error if reading the passages failed."""
     try:
         yield
     except _InputFailed as failed:
-        assert failed.__cause__ is not None, "it is raised from one"
+        assert failed.__cause__ is not None, "it is raised with a cause"
         raise failed.__cause__ from None
 
 
@@ -56,7 +56,7 @@ class PassageFiles(Sequence[Passage]):
             name: GrowingFile(writer.path(f"{_PREFIX}.{name}.npy"), dtype, width=width)
             for name, (dtype, width) in arrays.items()
         }
-        self._split = bytearray()  # of each passage, whether it is a chunk
+        self._split = bytearray()  # for each passage, whether it is a chunk
         self._sizes = array("i")
         self._table: PassageTable | None = None
 
@@ -66,8 +66,8 @@ class PassageFiles(Sequence[Passage]):
         """Check documents, split them and write their passages.
 
         Raises:
-            EmptyCorpus: there is none.
-            InvalidPassage: a document is unsound, or its metadata is no JSON.
+            EmptyCorpus: there are no documents.
+            InvalidPassage: a document is invalid, or its metadata is not JSON.
             DuplicateId: two passages share an id.
         """
         batch: list[Passage] = []
@@ -107,8 +107,8 @@ class PassageFiles(Sequence[Passage]):
 
     @property
     def table(self) -> PassageTable:
-        """The passages as they were written."""
-        assert self._table is not None, "they are written first"
+        """The table of the written passages."""
+        assert self._table is not None, "call `write` first"
         return self._table
 
     def __getitem__(self, i: Any) -> Any:
@@ -117,11 +117,11 @@ class PassageFiles(Sequence[Passage]):
         return self.table[i]
 
     def digest(self) -> str:
-        """`corpus_digest` of them."""
+        """Return the `corpus_digest` of the passages."""
         return hashlib.sha256(self.table.digests.data).hexdigest()
 
     def blocks(self, passages: int, characters: int) -> list[range]:
-        """Cut the rows into blocks of a maximal size; a block has at least one row."""
+        """Cut the rows into blocks of a maximum size; a block has at least one row."""
         bounds, size = [0], 0
         for row, length in enumerate(self._sizes):
             if row - bounds[-1] == passages or (size and size + length > characters):
@@ -134,10 +134,10 @@ class PassageFiles(Sequence[Passage]):
 def checked_order(
     ids: StringTable, documents: StringTable, positions: Array, is_chunk: Mask
 ) -> Array:
-    """The rows `[R]` in the order of their ids; raises `DuplicateId`.
+    """Return the rows `[R]` in the order of their ids; raises `DuplicateId`.
 
-    `is_chunk` marks the chunks of documents that this library split: the ids of these documents are
-    taken too.
+    `is_chunk` marks the chunks of documents that this library split; the ids of these documents
+    must be unique too.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -166,7 +166,7 @@ def checked_order(
 
 
 def write_id_order(writer: ArrayWriter, by_id: Array, rows: int) -> Mask:
-    """Write which rows are alive (also returned), and the order of their ids."""
+    """Write the mask of live rows, which is also returned, and the order of their ids."""
     alive, ranks = np.zeros(rows, np.bool_), np.full(rows, -1, np.int32)
     alive[by_id] = True
     ranks[by_id] = np.arange(len(by_id))
@@ -176,13 +176,13 @@ def write_id_order(writer: ArrayWriter, by_id: Array, rows: int) -> Mask:
 
 
 def write_text_order(writer: ArrayWriter, digests: Array, alive: Array) -> None:
-    """Write the live rows by the digests `[R]` uint64 of their texts; equal ones ascend."""
+    """Write the live rows, sorted by the digests `[R]` uint64 of their texts, then by number."""
     rows = np.flatnonzero(alive).astype(np.int32)
     writer.array("rows.by_text", rows[np.argsort(digests[rows], kind="stable")])
 
 
 def _guarded(documents: Iterable[Source]) -> Iterator[Source]:
-    """The documents; an `OSError` while reading them becomes `_InputFailed`."""
+    """Yield the documents; an `OSError` while reading them becomes `_InputFailed`."""
     stream = iter(iterable(documents))
     while True:
         try:

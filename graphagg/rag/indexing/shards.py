@@ -1,7 +1,7 @@
 """Shards: indices of parts of a corpus, merged into one index; to replace one, merge again.
 
 The segments of all shards are linked or copied. The stages of a build merge the statistics of words
-and names, so that answers equal the answers of an index of all passages.
+and names, so that search results equal those of an index of all passages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from graphagg.store.strings import GrowingStrings, StringTable
 def merge_shards(
     publication: Publication, shards: Sequence[PassageSnapshot], progress: Progress
 ) -> Manifest:
-    """Publish one index of the passages of several, without an id in common.
+    """Publish one index of the passages of several indices, which must have no id in common.
 
     Raises:
         InvalidParameter, ModelMismatch: a shard has other parameters or models than the first.
@@ -53,7 +53,7 @@ def merge_shards(
 
 
 def check_alike(shards: Sequence[PassageSnapshot]) -> None:
-    """Raise an error if a shard has other parameters or models than the first, or there is none."""
+    """Raise an error if there is no shard, or if parameters or models differ from the first."""
     if not shards:
         raise InvalidParameter("no shard was given; name at least one index")
     first = shards[0].artifact
@@ -74,11 +74,11 @@ def check_alike(shards: Sequence[PassageSnapshot]) -> None:
 
 
 def rows_by_id(shards: Sequence[PassageSnapshot], corpus: StoredCorpus) -> Array:
-    """The live rows in the order of their ids."""
+    """Return the live rows in the order of their ids; raises `DuplicateId`."""
     starts = offsets([len(shard.corpus) for shard in shards])
     runs = [shard.by_id + start for shard, start in zip(shards, starts, strict=False)]
     ids = list(StringTable.joined([s.passages.ids for s in corpus.segments]).raws())
-    rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # of runs: it merges them
+    rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # merges sorted runs
     for row, following in pairwise(rows):
         if ids[row] == ids[following]:
             name = corpus.id(row)
@@ -104,7 +104,7 @@ def _write_tables(engine: TableStages, shards: Sequence[PassageSnapshot]) -> dic
 
 
 def _link_segments(writer: ArtifactWriter, shards: Sequence[PassageSnapshot]) -> None:
-    """Link the files of all segments by their new numbers."""
+    """Link the files of all segments under their new numbers."""
     segments = 0
     for shard in shards:
         artifact = shard.artifact

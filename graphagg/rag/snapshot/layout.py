@@ -19,7 +19,7 @@ _ROWS = 1 << 16  # passages whose mentions are checked at once
 
 
 def check_layout(artifact: Artifact) -> None:
-    """Check dtypes and shapes now, and values before the first answer; raises `CorruptArtifact`."""
+    """Check dtypes and shapes, and declare checks of values; raises `CorruptArtifact`."""
     manifest = artifact.manifest
     segments = range(min(manifest.counts["segments"], len(manifest.files)))
     sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
@@ -46,12 +46,12 @@ def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | Non
         rows = np.flatnonzero(ends[1:] > ends[:-1])
         largest = np.maximum.reduceat(sentence[: ends[-1]], ends[rows]) if len(rows) else rows
         if (largest >= sentences[low + rows]).any():
-            return "gazetteer.sentence", "names a sentence that its passage lacks"
+            return "gazetteer.sentence", "refers to a sentence that its passage lacks"
     return None
 
 
 def _check_view(array_of: Arrays) -> tuple[str, str] | None:
-    """Check that counts and titles of the view agree with its ties."""
+    """Check that the counts and titles of the view match its ties."""
     names = ("gazetteer.pair_bounds", "view.tie", "view.df", "view.titled")
     bounds, tie, df, titled = map(array_of, names)
     differs, first = "differs from view.tie.npy", 0
@@ -69,7 +69,7 @@ def _check_view(array_of: Arrays) -> tuple[str, str] | None:
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:
-    """P passages, S sentences and F places found of segment i; `Segment.open` checks vectors."""
+    """Yield rules of segment i: P passages, S sentences, F entities; `Segment` checks vectors."""
     prefix = segment_prefix(i)
     p, s, f = (f"{letter}{i}" for letter in "PSF")
     for column in ("ids", "titles", "metadata", "documents"):
@@ -88,7 +88,7 @@ def _of_segment(i: int) -> Iterator[ArrayRule]:
 
 
 def _of_all(rows: int) -> Iterator[ArrayRule]:
-    """E entities, m mentions, k pairs of an entity and a passage, T terms, postings, families."""
+    """Yield rules of all other arrays: E entities, m mentions, k entity-passage pairs, T terms."""
     yield array("rows.alive", "|b1", rows)
     yield array("rows.rank", "<i4", rows, least=-1, below=rows)
     for order in ("by_id", "by_text"):

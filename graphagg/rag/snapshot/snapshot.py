@@ -47,39 +47,39 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 28  # raised when the same corpus and models give another index
-_CACHED_ROWS = 4096  # rows of the last used ids
-_FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
-SAMPLE = 256  # passages whose vectors are compared
-_CODE_SAMPLE = 32  # passages whose characters are counted
-_CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # of a passage that is code
-_LEAST_KNOWN = 0.16  # below this share of their weights, cosines are ignored
-_CACHED = 12  # the last used views, masks of filters and searches
+REVISION = 28  # increased when the same corpus and models result in a different index
+_CACHED_ROWS = 4096  # ids whose rows are cached
+_FOREIGN = 0.5  # scales similarity weights for foreign languages in profile `fast`
+SAMPLE = 256  # number of passages whose vectors are compared
+_CODE_SAMPLE = 32  # number of passages whose characters are counted
+_CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # minimum share in code
+_LEAST_KNOWN = 0.16  # cosines are ignored if the known share is smaller
+_CACHED = 12  # number of cached views, filter masks and other results (LRU)
 
 
 class PassageSnapshot:
     """The parts of one version; safe to read from several threads.
 
     Attributes:
-        models: for questions and new passages, loaded at first use.
-        profile: of the index.
-        columns: names of the fields of the passages, as the build read them.
-        listed: the names that the user listed, if any.
+        models: models for questions and new passages, loaded at first use.
+        profile: profile of the index.
+        columns: field names from which the build read the passages.
+        listed: names that the user listed, if any.
         by_id: the visible rows in the order of their ids.
         families: documents that are versions of each other.
-        is_restricted: whether it shows only a part of the version; see `restricted`.
+        is_restricted: whether only a part of the version is visible; see `restricted`.
     """
 
     is_restricted = False
-    missing: tuple[str, ...] = ()  # addresses of parts that do not answer
+    missing: tuple[str, ...] = ()  # addresses of parts that do not respond
 
     def __init__(self, artifact: Artifact, models: IndexModels | None = None) -> None:
         revision = artifact.manifest.parameters.get("revision")
         if revision != REVISION:
             raise UnsupportedFormat(
                 f"{artifact.directory}: revision {revision}, expected {REVISION}; build the index "
-                "again: graphagg rag index INPUT --out INDEX (10^6 passages: half a CPU hour by "
-                "profile fast, four by standard)"
+                "again: graphagg rag index INPUT --out INDEX (10^6 passages: half a CPU hour with "
+                "profile fast, four with standard)"
             )
         self.artifact = artifact
         self.models = models or IndexModels(artifact, None, None)
@@ -99,19 +99,19 @@ class PassageSnapshot:
         self._read_parameters(artifact)
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
-        if is_large:  # a question reads few of many passages
+        if is_large:  # a query reads only a few of many passages
             words = [vars(self.lexicon)[name] for name in POSTINGS]
             at_random([self.corpus.segments, self.gazetteer, self.lexicon.terms, words])
             at_random([self.ranks, self.by_id, self._by_text, self.families.member])
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
-        # Mapped now: the folder may be moved or replaced before the first question.
+        # Map the files now: the folder may be moved or replaced before the first query.
         self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
             at_random([getattr(self._all, name) for name in STORED])
 
     def _read_parameters(self, artifact: Artifact) -> None:
-        """Take the settings of the build."""
+        """Read the settings of the build."""
         parameters = artifact.manifest.parameters
         language, chunking = parameters["language"], parameters["chunking"]
         if not isinstance(language, str):
@@ -124,13 +124,13 @@ class PassageSnapshot:
         self.columns = RowConfig(*parameters["columns"])
 
     def _open_orders(self, array: Callable[[str], Any]) -> None:
-        """Take the orders and families of passages by the names of their arrays."""
+        """Map orders and families of passages; `array` returns an array by its name."""
         self.alive: Mask = array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = array("rows.rank")
         self.by_id: npt.NDArray[np.int32] = array("rows.by_id")
         self._by_text: npt.NDArray[np.int32] = array("rows.by_text")
-        # An answer looks its few ids up a dozen times. The function must not refer to this object:
-        # a circle would keep the files of a version that was closed.
+        # A query looks up its few ids a dozen times. The function must not refer to this object:
+        # a reference cycle would keep the files of a closed version.
         self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.families = Families.open(array)
 
@@ -138,7 +138,7 @@ class PassageSnapshot:
         return len(self.by_id)
 
     def restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
-        """Return this version as if it held only the passages that match a filter.
+        """Return this version as if it contained only the passages that match a filter.
 
         Other passages are treated as deleted: they have no id, text or metadata, and change
         no score, count or key. Raises `InvalidFilter` for an unknown key or a wrong type.
@@ -148,7 +148,7 @@ class PassageSnapshot:
         return self.cached("restricted", key, make)
 
     def reduced(self, visible: Mask) -> Self:
-        """This version as if it held only the passages of a mask `[R]`; see `restricted`."""
+        """Return this version as if only the passages of a mask `[R]` existed; see `restricted`."""
         part = copy(self)
         part.is_restricted = True
         part.alive = self.alive & visible
@@ -162,7 +162,7 @@ class PassageSnapshot:
         return part
 
     def multihop_config(self, view: View) -> MultihopConfig:
-        """Default settings of mode `multihop` for the visible passages."""
+        """Return the default settings of mode `multihop` for the visible passages."""
         if not self.is_foreign(view):
             return CODE_WEIGHTS[self.profile] if self.is_code(view) else self._weights
         if self.profile == "fast":  # vectors of the table are alike in every other language
@@ -176,24 +176,24 @@ class PassageSnapshot:
         return self.cached("code", str(id(view)), lambda: (view, self._reads_as_code(view)))[1]
 
     def _reads_as_code(self, view: View) -> bool:
-        """Whether most of some visible passages hold many brackets and other signs of code."""
+        """Whether most passages of a sample contain many brackets and other signs of code."""
         rows = self._evenly(view, _CODE_SAMPLE)
         texts = [b"".join(self.corpus.raw_text(row).split()) for row in rows.tolist()]
         code = sum(len(_CODE_SIGNS.findall(text)) > _CODE_SHARE * len(text) for text in texts)
         return 2 * code > len(texts)
 
     def _evenly(self, view: View, most: int) -> Rows:
-        """At most so many visible rows, evenly spaced by their ids."""
+        """Return at most `most` visible rows, evenly spaced in the order of their ids."""
         rows = self.by_id if view is self._all else self.by_id[view.visible[self.by_id]]
         return rows[:: -(-len(rows) // most) or 1].astype(np.int64)
 
     def _known_share(self, view: View) -> float:
-        """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""
+        """Compute `known_share` from the vectors of a sample of the visible passages."""
         rows = self._evenly(view, SAMPLE)
         return known_share(self.corpus.windows.take(self.corpus.window_bounds[rows]))
 
     def is_foreign(self, view: View) -> bool:
-        """Whether most visible passages are in languages that a default encoder does not know."""
+        """Whether most visible passages are in languages unknown to the default encoders."""
         if self.artifact.manifest.models["encoder"]["name"] not in (
             DEFAULT_ENCODER,
             STATIC_ENCODER,
@@ -216,26 +216,26 @@ class PassageSnapshot:
         return list(zip(self.tables, np.split(mask, ends[:-1]), strict=True))
 
     def row_of(self, identifier: str) -> int | None:
-        """Find the row of a passage id; None if there is none. O(log R)."""
+        """Find the row of a passage id; None if the id is unknown. O(log R)."""
         return self._row_of(identifier)
 
     def known_row(self, identifier: str) -> int:
-        """Find the row of a passage id; raises `UnknownPassage` if there is none."""
+        """Find the row of a passage id; raises `UnknownPassage` if the id is unknown."""
         row = self.row_of(identifier)
         if row is None:
             raise UnknownPassage(f"passage {identifier!r} is not in the index; check its id")
         return row
 
     def view_of(self, selection: Selection) -> View:
-        """The view of a selection of passages.
+        """Return the view of a selection of passages.
 
-        Raises `InvalidFilter`, or `InvalidParameter` where `as_of` is set and no passage
+        Raises `InvalidFilter`, or `InvalidParameter` if `as_of` is set and no passage
         has a date.
         """
         return self.view(None if selection.is_all else self.mask(selection))
 
     def mask(self, selection: Selection) -> Mask:
-        """Mask `[R]` of the passages of a selection."""
+        """Return a mask `[R]` of the passages of a selection."""
         mask = np.array(self.alive)
         if selection.filter is not None:
             predicate = self._compiled(selection.filter)
@@ -250,7 +250,7 @@ class PassageSnapshot:
         return mask
 
     def _compiled(self, filter: Mapping[str, Any]) -> Predicate:
-        """Compile a filter by the metadata of the passages that are alive."""
+        """Compile a filter for the metadata of the live passages."""
 
         def has_dates(key: str) -> bool:
             tables = self.by_table(self.alive)
@@ -267,17 +267,17 @@ class PassageSnapshot:
             )
 
     def newest(self, visible: Mask) -> int | None:
-        """The latest `when` of the visible passages; None where none has a date."""
+        """Return the latest `when` of the visible passages; None if no passage has a date."""
         latest = int(self._instants[visible].max(initial=NEVER))
         return None if latest == NEVER else latest
 
     @cached_property
     def _instants(self) -> npt.NDArray[np.int64]:
-        """`[R]` the `when` of each row; `NEVER`, which is always visible, without one."""
+        """`[R]` the `when` of each row; `NEVER`, which is always visible, if it has none."""
         return np.concatenate([table.instants(WHEN) for table in self.tables])
 
     def view(self, visible: Mask | None) -> View:
-        """The view of some passages (None: all); the last used ones are cached."""
+        """Return the view of some passages (None: all); recently used views are cached."""
         if visible is None:
             return self._all
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
@@ -287,38 +287,38 @@ class PassageSnapshot:
         return View.of(self.gazetteer, self.lexicon, visible)
 
     def language_of(self, row: int) -> str:
-        """The language of a passage; `OTHER` in an index of one language."""
+        """Return the language of a passage; `OTHER` in an index of one language."""
         return self.lexicon.language_of(row)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
 
     def _mask_of_ids(self, identifiers: Sequence[str]) -> Mask:
-        """Mask of passages by their ids or the ids of their documents."""
+        """Return a mask of passages, given their ids or the ids of their documents."""
         mask = np.zeros(len(self.corpus), bool)
         for identifier in identifiers:
             mask[self.rows_named(identifier)] = True
         return mask
 
     def rows_named(self, identifier: str) -> list[int]:
-        """The rows of the passage of this id and of the chunks of the document of this id."""
+        """Return the rows of the passage, and of the chunks of the document, with this id."""
         row = self.row_of(identifier)
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
     def documents(self) -> dict[str, list[int]]:
-        """The rows of each document by its id; a passage of no document is one of its own."""
+        """Return the rows of each document by id; passages without one count as documents."""
         chunks = {row for rows in self._documents.values() for row in rows}
         alone = (row for row in np.flatnonzero(self.alive).tolist() if row not in chunks)
         return self._documents | {self.corpus.id(row): [row] for row in alone}
 
     def rows_split_from(self, name: str) -> list[int]:
-        """The rows of the passage of this id and of the chunks that it was split into."""
+        """Return the rows of the passage with this id and of the chunks that it was split into."""
         rows = self.rows_named(name)
         return [r for r in rows if self.corpus.id(r) == name or self._is_split_from(r, name)]
 
     def _is_split_from(self, row: int, document: str) -> bool:
-        """Whether a row is a chunk that this library made of a document, by its id."""
+        """Whether a row is a chunk that this library split from a document (by its id)."""
         segment, inside = self.corpus.locate(row)
         name = f"{document}#{segment.passages.positions[inside]}"
         passages = segment.passages
@@ -342,13 +342,13 @@ class PassageSnapshot:
         return int(segment.passages.positions[inside])
 
     def neighbors(self, row: int, window: int, visible: Mask) -> list[int]:
-        """The visible chunks at most `window` positions from a chunk, in order, with itself."""
+        """Return the visible chunks at most `window` positions from a chunk, including itself."""
         segment, inside = self.corpus.locate(row)
         document = segment.passages.documents[inside]
         if not document:
             return [row]
         position = self._position(row)
-        if self._is_split_from(row, document):  # then the others are found by their ids
+        if self._is_split_from(row, document):  # then we find its neighbors by their ids
             window = min(window, len(self))
             positions = range(max(position - window, 0), position + window + 1)
             rows = [self.row_of(f"{document}#{i}") for i in positions]
@@ -358,7 +358,7 @@ class PassageSnapshot:
         return [r for r in chunks if visible[r] and abs(self._position(r) - position) <= window]
 
     def copies(self, row: int, visible: Mask) -> list[int]:
-        """The other visible rows with exactly the text of a row, by id."""
+        """Return the other visible rows with exactly the same text as a row, sorted by id."""
         corpus, by_text = self.corpus, self._by_text
         first, *more = corpus.segments
         digest_of: Callable[[int], Any] = corpus.text_digest

@@ -1,1 +1,1 @@
-"""Stages of the Tri-Graph by Spark; `graphagg.rag.spark.build` puts them together."""
+"""Stages that build the Tri-Graph with Spark; `graphagg.rag.spark.build` combines them."""

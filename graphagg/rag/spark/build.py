@@ -1,16 +1,16 @@
-"""The passage index by Spark, the same artifact as `PassageIndex.build` writes.
+"""Build a passage index with Spark; the artifact is the same as that of `PassageIndex.build`.
 
-Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
+Each stage writes its result to `<directory>.work`, so that a killed job resumes:
 
-1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
-   rows, in the order of the input (`records`).
+1. records, passages: read and check passages, split long ones, and write them in blocks of
+   consecutive rows, in the order of the input (`records`).
 2. The order of ids, in one task.
 3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
    process.
 4. The stages of `graphagg.rag.indexing.engine`, as tasks.
 5. The order of texts, and metadata.
 
-One process writes the same files, byte for byte, on machines of one kind.
+A build in one process writes the same files, byte for byte, on the same kind of machine.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ if TYPE_CHECKING:
 
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
-"""Pairs or postings that a task holds; about 100 bytes each."""
+"""Pairs or postings that a task keeps in memory; about 100 bytes each."""
 STAGES = ("records", PASSAGES, SEGMENT_STAGE, MENTIONS)
-"""The stages that are reported, in their order."""
+"""The stages that report progress, in order."""
 
 
 def build_by_spark(
@@ -100,9 +100,9 @@ def write_with_spark(
     progress: Progress,
     force: bool,
 ) -> None:
-    """Index a corpus by Spark; see `PassageIndex.build` and `records.write_passages`.
+    """Index a corpus with Spark; see `PassageIndex.build` and `records.write_passages`.
 
-    Tasks split long texts, and annotate and encode `items_per_task` passages each. `in_language`
+    Tasks split long texts; each annotates and encodes `items_per_task` passages. `in_language`
     returns the models for the language of a sample.
     """
     columns, chunking = config.columns, config.chunking
@@ -139,7 +139,7 @@ def write_with_spark(
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
-    """Identity of a job: its input, its models, and how long texts are split."""
+    """Return the identity of a job: its input, models and parameters."""
     return {
         "source": source.identity(),
         "models": recipe.models.to_json(),
@@ -150,7 +150,7 @@ def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
 def _language(
     job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats], starts: Sequence[int]
 ) -> str | None:
-    """The language of a sample of the passages."""
+    """Detect the language of a sample of the passages."""
 
     def recognize(_: int) -> Stats:
         rows = np.arange(0, starts[-1], max(1, starts[-1] // (4 * SAMPLE)))
@@ -166,7 +166,7 @@ def _language(
 def _annotate(
     job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats], loader: ModelLoader
 ) -> list[Stats]:
-    """Stage `segment`: a task annotates and encodes a block, unless an earlier run did."""
+    """Run stage `segment`: each task annotates and encodes a block, unless an earlier run did."""
     stage = arrays.stage(SEGMENT_STAGE)
 
     def annotate(i: int) -> Stats:
@@ -180,7 +180,7 @@ def _annotate(
 
 
 def _digest(arrays: BuildArrays, passages: Sequence[Stats]) -> str:
-    """`corpus_digest`, block by block."""
+    """Compute `corpus_digest`, block by block."""
     total = hashlib.sha256()
     for s in passages:
         digests: Any = arrays.stage(PASSAGES).array(s["block"], "s0.passages.digests")
@@ -189,22 +189,22 @@ def _digest(arrays: BuildArrays, passages: Sequence[Stats]) -> str:
 
 
 class ModelLoader(Protocol):
-    """Loads the models; pickled to the executors, equal loaders load the same."""
+    """Loads the models. It is pickled to the executors; equal loaders load the same models."""
 
     def load(self) -> Models:
-        """Encoder and extractor, for one process."""
+        """Return encoder and extractor for one process."""
 
     def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class GivenModels:
-    """Models of the caller, sent to the executors; equal if their names are equal."""
+    """Models from the caller, sent to the executors; equal if their names are equal."""
 
     models: Models
 
     def load(self) -> Models:
-        """Encoder and extractor, for one process."""
+        """Return encoder and extractor for one process."""
         return self.models
 
     def __eq__(self, other: object) -> bool:
@@ -224,7 +224,7 @@ _LOADED: dict[ModelLoader, Models] = {}
 
 
 def loaded(loader: ModelLoader) -> Models:
-    """The models of this process."""
+    """Return the models of this process; load them on first use."""
     if loader not in _LOADED:
         _LOADED.clear()
         _LOADED[loader] = loader.load()
@@ -237,16 +237,16 @@ FIELDS = {"passage": "string", "score": "double", "title": "string", "text": "st
 def passages_frame(
     frame: DataFrame, index: Any, column: str, models: tuple[Any, ...], options: Mapping[str, Any]
 ) -> DataFrame:
-    """The rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
+    """Return the rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
 
-    `models` are the encoder and extractor that the index was opened with, or None; `options` are of
-    `retrieve_batch`.
+    `models` are the encoder and extractor that the index was opened with, or None; `options` are
+    passed to `retrieve_batch`.
     """
 
     def ask(passages: Any, questions: list[str]) -> Any:
         try:
             return batch(passages, questions)
-        except InvalidQuestion:  # ask one by one to find which
+        except InvalidQuestion:  # ask one by one to find the invalid one
             return one_by_one(lambda q: batch(passages, [q])[0], questions, (InvalidQuestion,))
 
     def batch(passages: Any, questions: list[str]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Passages from any Hadoop path into blocks of consecutive rows, and the files over all rows."""
+"""Reads passages from any Hadoop path; writes blocks of consecutive rows, and files of all rows."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ PARQUET = frozenset((".parquet", ".pq"))
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """The source of passages; `columns` are those of a table, or the fields of an object."""
+    """A source of passages; `columns` names columns of a table, or fields of JSON objects."""
 
     columns: RowConfig
 
     @classmethod
     def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
-        """A DataFrame, one path or table, or several paths."""
+        """Create an input from a DataFrame, one path or table, or several paths."""
         if sources.is_frame(passages):
             return cls(passages, (), columns)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
         return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
-        """Values that change with the input, or with how it is read, as far as known."""
+        """Return values that change with the input, or with the way it is read, if known."""
         return [*self.seen(), *([] if self.columns == RowConfig() else [vars(self.columns)])]
 
     def is_table(self, spark: SparkSession) -> bool:
-        """Whether it has columns, as Parquet has, by the names of its files; else JSON lines.
+        """Whether the input has columns like Parquet (by file suffix); otherwise, it is JSON lines.
 
         Raises `InvalidParameter` for documents.
         """
@@ -82,12 +82,12 @@ class PassageInput(SparkInput):
 def read_records(
     spark: SparkSession, source: PassageInput, table: DataFrame | None, chunking: ChunkConfig | None
 ) -> DataFrame:
-    """Every passage as JSON (`record`), with its place in the input.
+    """Read every passage as JSON (`record`), with its place in the input.
 
-    That is `file`, `block`, `place` and, where a document was `split`, which `part` of it. Without
-    a table lines are read: JSONL (`.gz` is unpacked) on any path that Spark reads. Folders such as
-    `year=2024` become a column. Raises `UnreadableFile`, and `InvalidPassage` for a table without
-    ids or texts.
+    The place is `file`, `block`, `place` and, if a document was `split`, the chunk's number `part`.
+    Without a table, JSON lines are read from any path that Spark can read (`.gz` is unpacked).
+    Folders such as `year=2024` become a column. Raises `UnreadableFile`, and `InvalidPassage` for a
+    table without ids or texts.
     """
     places = _NO_FILES if source.is_frame or sources.is_table(source.origin) else _OF_FILES
     with sources.readable(source):
@@ -100,7 +100,7 @@ def read_records(
             frame, parse = table, _table_rows(source)
             columns = [sources.quoted(name) for name in table.columns]
         placed = frame.selectExpr(*columns, *places, _IN_ORDER)
-        _ = placed.schema  # makes Spark Connect look for the path
+        _ = placed.schema  # makes Spark Connect check the path
     return placed.mapInArrow(_normalized(parse, chunking), _SCHEMA)
 
 
@@ -126,7 +126,7 @@ def _normalized(
                 origin = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
                 origin["split"] = len(passages) > 1
                 for i, passage in enumerate(passages):
-                    metadata_json(passage)  # checks it
+                    metadata_json(passage)  # checks the metadata
                     record_json = canonical_json(vars(passage))
                     rows.append(origin | {"part": i, "record": record_json})
             yield pa.RecordBatch.from_pylist(rows, schema)
@@ -154,7 +154,7 @@ def _table_rows(source: PassageInput) -> Parse:
 
 
 def _as_object(value: Any) -> Any:
-    """A map of Spark, which Arrow represents as pairs, as an object."""
+    """Convert a Spark map, which Arrow represents as pairs, to a dict."""
     is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
     return dict(value) if is_map else value
 
@@ -166,10 +166,10 @@ def _plain(path: str) -> str:
 def write_passages(
     job: SparkJob, source: PassageInput, chunking: ChunkConfig | None, per_task: int
 ) -> list[Stats]:
-    """Stages `records` and `passages`: write the passages in blocks, in the order of the input.
+    """Run `records` and `passages`: write the passages in blocks, in the order of the input.
 
     Tasks split long texts as they read them; array `split` of a block marks chunks. Returns the
-    lengths of the arrays of each block, of which `rows` is the number of its passages. Raises
+    lengths of the arrays of each block; `rows` is the number of its passages. Raises
     `EmptyCorpus`.
     """
     table = None
@@ -197,7 +197,7 @@ def write_passages(
 def load_passages(
     arrays: BuildArrays, block: int, rows: Iterable[int] | None = None
 ) -> list[Passage]:
-    """The passages of a block, or those of some rows."""
+    """Return the passages of a block, or only those at `rows`."""
     stage = arrays.stage(PASSAGES)
     texts = {
         name: stage.strings(block, f"s0.passages.{name}")
@@ -213,7 +213,7 @@ def load_passages(
 
 
 def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
-    """Write the files of the passages; texts in compressed blocks.
+    """Write the files of the passages, with the texts in compressed blocks.
 
     One task compresses the texts, since the bounds of a block depend on all texts before it.
     """
@@ -252,7 +252,7 @@ def write_order(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -
 
 
 def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
-    """Write the order of texts, and metadata."""
+    """Write the order of the texts, and the metadata."""
     stage, files = arrays.stage(PASSAGES), arrays.version
 
     def write(_: int) -> None:

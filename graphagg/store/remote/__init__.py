@@ -1,4 +1,4 @@
-"""Indices on object stores: addresses, push, pull, a local cache."""
+"""Indices on object stores: addresses, push, pull and a local cache."""
 
 from graphagg.store.addresses import Address, address, hadoop_settings, spark_path
 

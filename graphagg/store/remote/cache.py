@@ -1,12 +1,12 @@
 """The local cache of indices that were opened from stores.
 
-    CACHE/indices/<name>-<key>/index/   an artifact directory, pulled like any other
-    CACHE/builds/<name>-<key>/          a build on its way to a store
+    CACHE/indices/<name>-<key>/index/   an artifact directory, downloaded with `pull`
+    CACHE/builds/<name>-<key>/          a build that will be uploaded to a store
     CACHE/sources/<name>-<key>/         the files of a source of documents
 
 `CACHE` is `$GRAPHAGG_CACHE`, else `graphagg` in `$XDG_CACHE_HOME` or `~/.cache`. It holds the
-newest version of each index and has no limit; any folder in it may be removed. Several processes
-may share it.
+newest version of each index. Its size has no limit; you may remove any folder in it. Several
+processes may share it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Published
 from graphagg.store.remote.pulling import is_here, pull_version
 
-_WAIT = 0.05  # seconds between two looks at a folder that another process fills
+_WAIT = 0.05  # seconds between checks while another process downloads
 
 
 def cache_folder() -> Path:
-    """The folder of the cache."""
+    """Return the folder of the cache."""
     configured = os.environ.get("GRAPHAGG_CACHE")
     if configured:
         return Path(configured).absolute()
@@ -37,22 +37,22 @@ def cache_folder() -> Path:
 
 
 def build_folder(address: Address) -> Path:
-    """The local folder where an index that goes to a store is built."""
+    """Return the local folder in which an index for a store is built."""
     return cache_folder() / "builds" / _key(address)
 
 
 def cached_folder(address: Address) -> Path:
-    """The local folder of an index that was opened from a store."""
+    """Return the local folder of an index that was opened from a store."""
     return cache_folder() / "indices" / _key(address) / "index"
 
 
 def source_folder(address: Address) -> Path:
-    """The local folder of the files of a source of documents."""
+    """Return the local folder with the files of a source of documents."""
     return cache_folder() / "sources" / _key(address)
 
 
 def bring_here(store: Store, published: Published, local: Mapping[str, Path] | None = None) -> Path:
-    """The cached folder of a version, pulled if it is missing; raises as `pull`."""
+    """Return the cached folder of a version; download it if it is missing. Raises as `pull`."""
     root = cached_folder(store.address)
     while not is_here(published, root):
         try:
@@ -70,7 +70,7 @@ def bring_here(store: Store, published: Published, local: Mapping[str, Path] | N
 
 
 def _key(address: Address) -> str:
-    """A readable folder name, different for each address and server."""
+    """Return a readable folder name that is unique to an address and server."""
     server = [str(address.options.get(name)) for name in ("endpoint", "host", "port", "url")]
     environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
     text = "\n".join([str(address), *server, *(environment if address.scheme.name == "s3" else [])])

@@ -1,6 +1,6 @@
 """Clients of object stores: obstore for S3, Google, Azure and web sites, fsspec to read others.
 
-Paths are full. The methods raise `FileNotFoundError` for a missing object.
+Paths are relative to the bucket or host. Methods raise `FileNotFoundError` for a missing object.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.store.addresses import Address
 
 PIECE = 8 << 20
-"""Bytes of a request, at most, where an object is read, and of the parts in which one is sent."""
+"""Maximum bytes of a read request, and bytes of the parts of an upload."""
 Tag = Mapping[str, str]
 """Identifies one state of an object: its entity tag, and its version if the store has versions."""
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Size of an object, its time in seconds by the store's clock, and its tag, if any."""
+    """Size of an object, its time of change in seconds (the store's clock), and its tag, if any."""
 
     bytes: int
     modified: float
@@ -33,14 +33,14 @@ class ObjectInfo:
 
 
 class ObjectClient:
-    """S3, Google Cloud Storage, Azure, web sites that are only read, and memory for tests."""
+    """Client of S3, Google Cloud Storage, Azure, web sites (read-only), and memory for tests."""
 
     def __init__(self, address: Address) -> None:
         self._api = _import("obstore", address)
         self._store = _obstore(address)
 
     def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Read an object, or its bytes `[start, end)`; all of it if the site has no ranges."""
+        """Read an object, or its bytes `[start, end)`; without range requests, the whole object."""
         from obstore.exceptions import NotSupportedError
 
         if start is not None and end is not None:
@@ -55,11 +55,11 @@ class ObjectClient:
         return bytes(answer.bytes()), {name: tag for name, tag in meta.items() if tag}
 
     def put(self, path: str, data: bytes | Path) -> None:
-        """Put an object or a file, replacing an old one."""
+        """Put an object or a local file; an existing object is replaced."""
         self._api.put(self._store, path, data, chunk_size=PIECE, max_concurrency=2)
 
     def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
-        """Put an object if its tag is `before` (None: if absent); returns whether it was put."""
+        """Put an object if its tag is `before` (None: if absent); return whether it was put."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
@@ -70,16 +70,16 @@ class ObjectClient:
         return True
 
     def info(self, path: str) -> ObjectInfo:
-        """Size and time of an object."""
+        """Return size, time and tag of an object."""
         return _info(self._api.head(self._store, path))
 
     def find(self, folder: str) -> dict[str, ObjectInfo]:
-        """All objects below a folder, by path."""
+        """Return all objects below a folder, by path."""
         batches = self._api.list(self._store, folder or None)
         return {str(each["path"]): _info(each) for batch in batches for each in batch}
 
     def folders(self, folder: str) -> list[str]:
-        """Paths of the folders directly in a folder."""
+        """Return the paths of the folders directly in a folder."""
         listed = self._api.list_with_delimiter(self._store, folder or None)
         return list(listed["common_prefixes"])
 
@@ -105,7 +105,7 @@ def _obstore(address: Address) -> Any:
     config = {name: value for name, value in address.options.items() if value is not None}
     client |= {"allow_http": True, **config.pop("client_options", {})}
     options: dict[str, Any] = {"client_options": client, **({"config": config} if config else {})}
-    # `attempt` retries, and raises named errors.
+    # `attempt` does the retries and translates the errors.
     options["retry_config"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=60)}
     return from_url(f"{address.scheme.name}://{address.host}/", **options)
 
@@ -118,7 +118,7 @@ def _memory() -> Any:
 
 
 class FolderClient:
-    """The Hugging Face hub, and sources, which are only read, by fsspec."""
+    """Read-only client, based on fsspec, of the Hugging Face hub and of sources of documents."""
 
     def __init__(self, address: Address) -> None:
         if "url" in address.options:
@@ -148,12 +148,12 @@ class FolderClient:
         return data
 
     def info(self, path: str) -> ObjectInfo:
-        """Size and time of an object."""
+        """Return size, time and tag of an object."""
         self._fs.invalidate_cache()
         return _folder_info(self._fs.info(self._path(path)))
 
     def find(self, folder: str) -> dict[str, ObjectInfo]:
-        """All objects below a folder, by path."""
+        """Return all objects below a folder, by path."""
         self._fs.invalidate_cache()
         root = self._path("").rstrip("/")
         entries = self._fs.find(self._path(folder), detail=True)
@@ -161,9 +161,9 @@ class FolderClient:
 
 
 def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
-    """Parse a list entry, whose time is a number of seconds or a datetime."""
+    """Parse the info of a file, whose time is a number of seconds or a datetime."""
     mtime = info.get("mtime") or info.get("LastModified") or info.get("created") or 0.0
-    if "date_time" in info:  # of a zip file
+    if "date_time" in info:  # a file in a zip archive
         mtime = datetime(*info["date_time"][:6]).replace(tzinfo=UTC)
     seconds = mtime.timestamp() if hasattr(mtime, "timestamp") else float(mtime)
     tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
@@ -171,7 +171,7 @@ def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
 
 
 _TAGS = ("version_id", "ETag", "etag", "sha", "CRC", "md5Hash", "oid")
-"""Keys under which file systems of fsspec report the state of a file."""
+"""Keys that file systems of fsspec use for the version or checksum of a file."""
 
 
 def _import(module: str, address: Address) -> Any:

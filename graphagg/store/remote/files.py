@@ -19,9 +19,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 THREADS = 8
-"""Requests at a time."""
+"""Maximum number of parallel requests."""
 _ATTEMPTS = 6
-_FIRST_WAIT = 0.1  # seconds; each further one is twice as long, of which chance takes up to half
+_FIRST_WAIT = 0.1  # seconds; doubles with each retry; up to half is subtracted at random
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired")
 _BUCKET = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "bucket does not exist")
 _NO_KEY = ("169.254.169.254", "Missing access key", "MissingAccessKeyId", "no credentials")
@@ -44,7 +44,7 @@ class Store:
 
     @classmethod
     def of(cls, location: Location) -> Store:
-        """The store of an address that is only read, also any address of fsspec."""
+        """Return the store of a source that is only read; fsspec opens unknown schemes."""
         text = os.fspath(location)
         scheme, _, rest = text.partition("://")
         if isinstance(location, Address) or is_scheme(scheme.lower()):
@@ -56,21 +56,21 @@ class Store:
 
     @property
     def objects(self) -> ObjectClient:
-        """The client of a store that can be written; `NotWritable` for another one."""
+        """The client of a writable store; raises `NotWritable` for a read-only store."""
         self.check_writable()
         assert isinstance(self.client, ObjectClient)
         return self.client
 
     def path(self, name: str) -> str:
-        """The full path of an object."""
+        """Return the path of an object in its bucket."""
         return "/".join(part for part in (self.address.path, name) if part)
 
     def call(self, request: Callable[[], T]) -> T:
-        """Make a request to `client`, with retries and errors by name."""
+        """Send a request to `client`; retry it, and translate errors as `attempt` does."""
         return attempt(self.address, request)
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Read an object, or its bytes `[start, end)`; `CorruptArtifact` if it is shorter."""
+        """Read an object, or its bytes `[start, end)`; `CorruptArtifact` if it is too short."""
 
         def request() -> bytes:
             data = self.client.get(self.path(name), start, end)
@@ -82,44 +82,44 @@ class Store:
                 raise CorruptArtifact(
                     f"{self.address}/{name}: shorter than {end:,} bytes; publish the index again"
                 )
-            raise ConnectionError(f"{name}: {len(data)} bytes came, expected {end - start}")
+            raise ConnectionError(f"{name}: received {len(data)} bytes, expected {end - start}")
 
         return self.call(request)
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """Read an object of a known size, piece after piece."""
+        """Yield the content of an object of a known size in pieces of `PIECE` bytes."""
         for start in range(0, size, PIECE):
             yield self.read(name, start, min(start + PIECE, size))
 
     def write(self, name: str, data: bytes | Path) -> None:
-        """Put an object or a local file, in place of an object of that name."""
+        """Put an object or a local file; an existing object of that name is replaced."""
         client = self.objects
         try:
             self.call(lambda: client.put(self.path(name), data))
-        except FileNotFoundError as error:  # nothing but the bucket can be missing
+        except FileNotFoundError as error:  # only the bucket can be missing
             raise NoSuchBucket(
-                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
+                f"{self.address}: no bucket {self.address.host!r}; check the name, or create it "
                 f"({error})"
             ) from None
 
     def create(self, name: str, data: bytes, before: Tag | None = None) -> bool:
-        """Put an object if its tag is still `before` (None: if absent); returns whether it did."""
+        """Put an object if its tag is `before` (None: if absent); return whether it was put."""
         client = self.objects
         if self.call(lambda: client.put_if(self.path(name), data, before)):
             return True
         try:
-            return self.read(name) == data  # put by an attempt whose answer was lost
+            return self.read(name) == data  # an earlier attempt put it, but its response was lost
         except FileNotFoundError:
             self.check_bucket()
             return False
 
     def size(self, name: str) -> int | None:
-        """Bytes of an object; None if it is absent."""
+        """Return the size of an object in bytes; None if it is absent."""
         info = self.info(name)
         return None if info is None else info.bytes
 
     def info(self, name: str) -> ObjectInfo | None:
-        """Size, time and tag of an object; None if it is absent."""
+        """Return size, time and tag of an object; None if it is absent."""
         try:
             return self.call(lambda: self.client.info(self.path(name)))
         except FileNotFoundError:
@@ -135,7 +135,7 @@ class Store:
         return {path[skipped:]: info for path, info in infos.items()}
 
     def folders(self, folder: str = "") -> list[str]:
-        """Names of the folders directly in a folder."""
+        """Return the names of the folders directly in a folder."""
         client = self.objects
         paths = self.call(lambda: client.folders(self.path(folder)))
         return sorted(path.rpartition("/")[2] for path in paths)
@@ -154,12 +154,12 @@ class Store:
         in_parallel(lambda name: self.remove([name]), list(self.listed(folder)))
 
     def check_bucket(self) -> None:
-        """Raise `NoSuchBucket` if the bucket is missing, after an empty list."""
+        """Raise `NoSuchBucket` if the bucket is missing; called when an object is not found."""
         if self.address.scheme.has_tags and self.address.scheme.can_write:
             self.call(lambda: self.client.find(self.path("no such folder")))
 
     def check_writable(self) -> None:
-        """Raise `NotWritable` for a store that is only read."""
+        """Raise `NotWritable` for a read-only store."""
         if not self.address.scheme.can_write:
             raise NotWritable(
                 f"{self.address}: {self.address.scheme.name}:// is read-only; copy the folder of "
@@ -168,11 +168,11 @@ class Store:
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Map items in threads; the first error is raised once running calls end."""
+    """Call `work` for each item in a thread pool; raise the first error after running calls end."""
     items = list(items)
     if len(items) < 2:
         return [work(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # a local index needs none
+    from concurrent.futures import ThreadPoolExecutor  # not needed for a local index
 
     with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
         return list(pool.map(work, items))
@@ -180,8 +180,8 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 # --- errors of clients ---------------------------------------------------------------------------
 
-# obstore has classes for refusals, missing objects and failed conditions; everything else is in the
-# text. fsspec clients raise system errors.
+# obstore has exception classes for denied access, missing objects and failed conditions; for other
+# errors we search the message. fsspec clients raise system errors.
 
 
 def attempt(address: Address, call: Callable[[], T]) -> T:
@@ -200,7 +200,7 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
 
 
 def named_error(address: Address, error: Exception) -> Exception:
-    """The graphagg error for a client's exception; `StoreUnreachable` is transient."""
+    """Return the graphagg error for a client's exception; only `StoreUnreachable` is retried."""
     text = str(error).partition("Debug source:")[0]
     cause = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):
@@ -220,7 +220,7 @@ def named_error(address: Address, error: Exception) -> Exception:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & _REFUSALS or any(code in text for code in _NO_USER):
         return errors.AccessRefused(
-            f"{address}: the store refuses ({cause}); check the credentials and their rights"
+            f"{address}: the store denied access ({cause}); check the credentials and permissions"
         )
     if isinstance(error, FileNotFoundError):
         return error

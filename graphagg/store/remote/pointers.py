@@ -1,14 +1,14 @@
 """The pointer of an index on a store; changing it publishes a version.
 
     URL/manifest.json              the pointer: the only object that is ever replaced
-    URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
+    URL/objects/<sha256>-<nonce>   a file; never changed; each upload gets a new name
 
-The pointer is the manifest of the index, with `objects` (of each file) and `publication` (a random
-name, by which a publisher knows its own). A pointer without `objects` belongs to a folder that was
-copied as it is: its files are in the folder that `data` names.
+The pointer is the manifest of the index with two more keys: `objects` (the object of each file) and
+`publication` (a random string, by which a publisher recognizes its own pointer). A pointer without
+`objects` belongs to a copied index folder: its files are in the folder named by `data`.
 
-`manifest.json` is replaced by a conditional put: only where it still has the tag that was read. No
-clock is read.
+A conditional put replaces `manifest.json` only if it still has the tag that the publisher read. The
+protocol does not use a clock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
 
 Token = Tag | None
-"""Which pointer was read, by its tag; None: there was none."""
+"""The tag of the pointer that was read; None if there was no pointer."""
 
 OBJECTS = "objects"
 _OBJECT = re.compile(rf"{OBJECTS}/([0-9a-f]{{64}})-[0-9a-f]{{16}}")
@@ -36,39 +36,39 @@ _PROBED: set[tuple[str, ...]] = set()
 
 @dataclass(frozen=True)
 class Published:
-    """A version on a store: its manifest, and the object of each file."""
+    """A version on a store: its manifest, and the object name of each file."""
 
     manifest: Manifest
     objects: Mapping[str, str]
 
     def files(self) -> Iterator[tuple[FileEntry, str]]:
-        """Entry and object of every file."""
+        """Yield the entry and the object name of each file."""
         return ((entry, self.objects[name]) for name, entry in self.manifest.files.items())
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes of each object."""
+        """The size of each object in bytes."""
         return {name: entry.bytes for entry, name in self.files()}
 
     @property
     def size(self) -> int:
-        """Bytes of all its files."""
+        """The total size of all files in bytes."""
         return sum(entry.bytes for entry, _ in self.files())
 
     def to_bytes(self) -> bytes:
-        """The content of a pointer, unique to this publication."""
+        """Return the content of a pointer, which differs in each call."""
         own = {"objects": dict(self.objects), "publication": secrets.token_hex(16)}
         plain = {**self.manifest.to_json(), **own}
         return (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def object_name(sha256: str, nonce: str) -> str:
-    """The object of a file; the nonce is unique to a publication."""
+    """Return the object name of a file; each publication has its own nonce."""
     return f"{OBJECTS}/{sha256}-{nonce}"
 
 
 def sha256_of(name: str) -> str | None:
-    """The checksum in an object's name; None for other names."""
+    """Return the checksum in an object's name; None for other names."""
     match = _OBJECT.fullmatch(name)
     return None if match is None else match[1]
 
@@ -95,7 +95,7 @@ class Pointer:
         self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
-        """Content and token; None twice if nothing is published."""
+        """Return content and token; (None, None) if nothing is published."""
         client = self._store.client
         assert isinstance(client, ObjectClient)
         path = self._store.path(MANIFEST_NAME)
@@ -105,7 +105,7 @@ class Pointer:
             return None, None
 
     def swap(self, content: bytes, before: Token) -> None:
-        """Replace the pointer if it is still `before`; else `ArtifactBusy`, and nothing changed."""
+        """Replace the pointer if its tag is still `before`; otherwise raise `ArtifactBusy`."""
         self._store.check_writable()
         self._probe()
         if not self._store.create(MANIFEST_NAME, content, before):
@@ -136,7 +136,7 @@ class Pointer:
 
 
 class _Site(Pointer):
-    """The pointer of a store without tags, which is only read."""
+    """The read-only pointer of a store without tags."""
 
     def read(self) -> tuple[bytes | None, Token]:
         try:
@@ -147,7 +147,7 @@ class _Site(Pointer):
 
 
 def pointer_of(store: Store) -> Pointer:
-    """The kind of pointer that a store supports."""
+    """Return a pointer of the class that the store supports."""
     return Pointer(store) if store.address.scheme.has_tags else _Site(store)
 
 
@@ -157,13 +157,13 @@ def current(store: Store) -> tuple[Published, Token]:
     if published is None:
         store.check_bucket()
         raise NotAnArtifact(
-            f"{store.address}: holds no index; check the address, or push one there"
+            f"{store.address}: contains no index; check the address, or push an index there"
         )
     return published, token
 
 
 def current_or_none(store: Store) -> tuple[Published | None, Token]:
-    """Read the current version; None twice if nothing is published."""
+    """Read the current version; (None, None) if nothing is published."""
     content, token = pointer_of(store).read()
     if content is None:
         return None, None

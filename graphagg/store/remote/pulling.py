@@ -1,7 +1,7 @@
 """Pulls a version into a local folder: only missing files, in parallel, resumable.
 
-Objects arrive in `DIR/.pull`, named by checksum, piece after piece. An interrupted pull continues
-where it stopped. When all objects are there, the version is published in the folder by one rename.
+Objects are downloaded piece by piece to `DIR/.pull` and named by their checksum. An interrupted
+pull continues where it stopped. When all objects are there, one rename publishes the version.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, ArtifactWriter, write_folder
 
-_CHANGES = 5  # versions that may be published, one after another, while one is read
+_CHANGES = 5  # attempts; one can fail if a newer version is published during the pull
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class PullReport:
 
     Attributes:
         version: the data folder that is now current.
-        fetched: objects that were downloaded, and `fetched_bytes` that were requested.
-        kept: files that were in the folder already, and `kept_bytes`.
+        fetched, fetched_bytes: number of downloaded objects, and bytes that were requested.
+        kept, kept_bytes: number and bytes of files that were already in the folder.
     """
 
     version: str
@@ -50,9 +50,9 @@ class MissingObject(Exception):
 def pull(
     location: Location, directory: str | os.PathLike[str], *, progress: Progress = silent
 ) -> PullReport:
-    """Download the current version of an index to a local folder, only files that it lacks.
+    """Download the current version of an index to a local folder; skip files that it has.
 
-    A pull that raises leaves the index in the folder as it was.
+    If a pull fails, the index in the folder is not changed.
 
     Args:
         location: an address, such as `s3://bucket/idx`.
@@ -77,7 +77,7 @@ def pull(
 
 
 def _kind_of(root: Path) -> str | None:
-    """The kind of a folder's index; None if there is no readable one."""
+    """Return the kind of a folder's index; None if it has no readable index."""
     try:
         return read_manifest(root).kind
     except ArtifactError:
@@ -91,7 +91,7 @@ def pull_version(
     progress: Progress = silent,
     local: Mapping[str, Path] | None = None,
 ) -> tuple[Published, PullReport]:
-    """Pull a version, or its successor; `local` has verified local files by checksum."""
+    """Pull a version or a newer one; `local` maps checksums to verified local files."""
     for _ in range(_CHANGES):
         try:
             return published, _bring(store, published, root, progress, local or {})
@@ -99,7 +99,7 @@ def pull_version(
             newer = current(store)[0]
             if list(newer.files()) == list(published.files()):
                 raise CorruptArtifact(
-                    f"{store.address}/{gone}: missing, and the manifest names it; publish the "
+                    f"{store.address}/{gone}: missing, but the manifest names it; publish the "
                     "index again"
                 ) from None
             published = newer
@@ -109,7 +109,7 @@ def pull_version(
 
 
 def is_here(published: Published, root: Path) -> bool:
-    """Whether a folder holds this version."""
+    """Whether this version is the current one in a local folder."""
     version = published.manifest.data
     try:
         return read_manifest(root).data == version and (root / version).is_dir()
@@ -130,23 +130,23 @@ def _bring(
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
-            raise CorruptArtifact(f"{folder}: holds a symbolic link; remove the folder")
+            raise CorruptArtifact(f"{folder}: contains a symbolic link; remove the folder")
         folder.mkdir(exist_ok=True)
         fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
         _take(publication.writer, published, sources)
         publication.publish(published.manifest)
-        shutil.rmtree(folder, ignore_errors=True)  # while no other pull downloads into it
+        shutil.rmtree(folder, ignore_errors=True)  # under the lock: no other pull downloads into it
     kept_bytes = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
     return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept_bytes)
 
 
 def _check_digest(store: Store, published: Published) -> None:
-    """Compare the manifest with the digest in the name of its version."""
+    """Compare the digest of the manifest with the digest in its version name."""
     manifest = published.manifest
     if manifest.data.split("-")[1] != manifest.digest():
         raise CorruptArtifact(
-            f"{store.address}: the manifest names {manifest.data}, but its digest gives "
+            f"{store.address}: the manifest names {manifest.data}, but its digest is "
             f"v-{manifest.digest()}; publish the index again"
         )
 
@@ -157,15 +157,15 @@ def _take(writer: ArtifactWriter, published: Published, sources: Mapping[str, Pa
         source = sources[entry.sha256]
         if (size := source.stat().st_size) != entry.bytes:
             raise CorruptArtifact(
-                f"{name}: {size:,} bytes, the manifest says {entry.bytes:,}; publish it again"
+                f"{name}: {size:,} bytes, the manifest lists {entry.bytes:,}; publish it again"
             )
         writer.take(source, name, entry)
 
-    in_parallel(take, published.manifest.files.items())  # a disk syncs many files at a time
+    in_parallel(take, published.manifest.files.items())  # disks sync several files in parallel
 
 
 def _intact(root: Path, needed: Mapping[str, tuple[FileEntry, str]]) -> dict[str, Path]:
-    """Needed files of the folder's current version that are intact, by checksum."""
+    """Return the needed files that are intact in the folder's current version, by checksum."""
     present: dict[str, Path] = {}
     try:
         manifest = read_manifest(root)
@@ -185,7 +185,7 @@ def _intact(root: Path, needed: Mapping[str, tuple[FileEntry, str]]) -> dict[str
 def _fetch(
     store: Store, new: Mapping[str, tuple[FileEntry, str]], folder: Path, progress: Progress
 ) -> int:
-    """Download objects into a folder, named by checksum; returns the bytes requested."""
+    """Download objects into a folder, named by checksum; return the number of bytes requested."""
     missing = [each for sha256, each in new.items() if not (folder / sha256).exists()]
     check_space(folder, sum(entry.bytes for entry, _ in missing), "the files of the index")
     total, done = sum(-(-entry.bytes // PIECE) for entry, _ in missing), 0

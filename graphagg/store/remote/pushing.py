@@ -1,13 +1,13 @@
-"""Publishing a local index on a store: objects first, then one conditional change of the pointer.
+"""Publish a local index on a store: upload objects, then change the pointer with a conditional put.
 
-No reader sees a version before all its objects are there, and of two publishers that began from
-one version, one alone changes the pointer.
+Readers do not see a version before all its objects are there. If two publishers start from the same
+version, only one of them can change the pointer.
 
-**Removing objects that no version names.** After its change of the pointer, a publisher removes
-objects that neither the new version nor the one before names, and that are older than the new
-pointer by a minute of the store's clock. No other publisher needs them: one that began before this
-change will fail, and one that began after it reuses objects that the pointer names or that are
-younger than the pointer, and gives new names to the objects that it sends.
+**Removing unused objects.** After a publisher has changed the pointer, it removes objects that
+neither the new nor the previous version uses, and that are at least a minute older than the new
+pointer (by the store's clock). No other publisher needs them: a publisher that started before this
+change will fail, and one that started after it reuses only objects that the pointer names or that
+are newer than the pointer, and gives new names to the objects that it uploads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, Token, object_name, sha256_of
 
-_MARGIN = 60.0  # seconds of the store's clock between objects that are removed and reused
+_MARGIN = 60.0  # seconds by the store's clock; removed objects are this much older than the pointer
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class PushReport:
 
     Attributes:
         version: the data folder that is now current.
-        sent: objects that were sent, and `sent_bytes`.
-        kept: files whose object was already on the store, and `kept_bytes`.
-        removed: objects that no version names any more.
+        sent, sent_bytes: number and bytes of uploaded objects.
+        kept, kept_bytes: number and bytes of files whose object was already on the store.
+        removed: number of removed objects, which no version uses any more.
         changed: whether the pointer was changed.
     """
 
@@ -55,7 +55,7 @@ class PushReport:
 def push(
     directory: str | os.PathLike[str], location: Location, *, progress: Progress = silent
 ) -> PushReport:
-    """Publish the index of a local folder on a store; only the files that the store lacks are sent.
+    """Publish the index of a local folder on a store; upload only files that the store lacks.
 
     Args:
         directory: the index.
@@ -75,7 +75,7 @@ def push(
 def push_over(
     root: Path, store: Store, before: Published | None, token: Token, progress: Progress = silent
 ) -> PushReport:
-    """Replace the published version `before`, if its pointer is still `token`."""
+    """Replace the published version `before`, if the tag of its pointer is still `token`."""
     store.check_writable()
     with open_folder(root, verify=True) as artifact:
         manifest = artifact.manifest
@@ -109,7 +109,7 @@ def _is_there(manifest: Manifest, before: Published | None, stored: Mapping[str,
 
 
 def _reusable(store: Store, before: Published | None) -> dict[str, str]:
-    """Reusable objects by checksum; see the head of this file."""
+    """Return the reusable objects by checksum; see the docstring of this module."""
     if before is None:
         return {}
     objects = store.listed()
@@ -125,7 +125,7 @@ def _reusable(store: Store, before: Published | None) -> dict[str, str]:
 
 
 def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
-    """Time of the current pointer by the store's clock; infinity if it is not listed."""
+    """Return the time of the pointer by the store's clock; infinity if it is not listed."""
     return objects[MANIFEST_NAME].modified if MANIFEST_NAME in objects else inf
 
 
@@ -142,10 +142,10 @@ def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: P
 
 
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:
-    """Remove objects that no version names; returns their count."""
+    """Remove objects that no version uses; return their number."""
     objects = store.listed()
     if pointers.pointer_of(store).read()[0] != content:
-        return 0  # a later publisher cleans up; the listing may have its time, not ours
+        return 0  # a later publisher cleans up; the list may have the time of its pointer
     needed = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN
     old = [

@@ -261,7 +261,7 @@ def test_a_disk_that_fills_while_publishing(
             continue  # it takes nothing over
         with monkeypatch.context() as patch:
             patch.setattr(owner, place, full_from(number, getattr(owner, place)))
-            message = r"No space left on device\); what was there before is unchanged. Make room"
+            message = r"No space left on device\); the existing index, if any, is unchanged. Make"
             refused(index, WriteFailed, message, change)
     for change in changes.values():
         change()
@@ -288,7 +288,7 @@ def test_a_faiss_index_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(change_module, "index_windows", on_a_small_disk)
     index.add([NEW])  # a segment of its own: the index of the others stays as it is
-    refused(index, WriteFailed, "what was there before is unchanged", index.compact)
+    refused(index, WriteFailed, "the existing index, if any, is unchanged", index.compact)
 
 
 def test_an_index_of_a_newer_format_is_left_alone_by_a_build_that_fails(

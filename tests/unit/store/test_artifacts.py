@@ -136,7 +136,7 @@ def test_a_manifest_of_something_else_is_named(
     ("change", "message"),
     [
         (None, r"numbers\.npy: missing"),
-        (lambda content: content[:-1], "151 bytes, the manifest says 152"),
+        (lambda content: content[:-1], "151 bytes, the manifest lists 152"),
         (lambda content: content.replace(b"(3, 2)", b"(2, 3)"), "dtype and shape"),
     ],
 )

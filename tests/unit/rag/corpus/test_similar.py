@@ -84,7 +84,7 @@ def test_what_cannot_be_asked_is_named(tmp_path: Path) -> None:
             index.similar_passages("nobody")
         with pytest.raises(UnknownPassage, match="left out"):
             index.similar_passages("p0", exclude=["p0"])
-        with pytest.raises(UnknownEntity, match="use a spelling of a passage"):
+        with pytest.raises(UnknownEntity, match="use a spelling from a passage"):
             index.similar_entities("New Amsterdam")
         with pytest.raises(UnknownEntity):
             index.similar_entities("")

@@ -195,7 +195,7 @@ def test_commands(tmp_path: Path, call: Callable[..., Answer]) -> None:
     assert call("push", tmp_path / "idx", url, "--json").json["sent_bytes"] == 0
     sent = call("push", tmp_path / "idx", "memory://bucket/other", "--json").json
     assert sent["sent_bytes"] == fetched["fetched_bytes"]
-    assert "holds no index" in call("info", "memory://nothing").error
+    assert "contains no index" in call("info", "memory://nothing").error
     assert (
         "expected an address such as s3://bucket/x"
         in call("push", tmp_path / "idx", tmp_path / "b").error

@@ -214,7 +214,7 @@ def test_a_full_disk_of_either_side_leaves_what_was_there(
                   "writing._replace"):  # fmt: skip
         with monkeypatch.context() as patch:
             patch.setattr(f"graphagg.store.{place}", full)
-            with pytest.raises(WriteFailed, match=r"No space left on device\); what was there"):
+            with pytest.raises(WriteFailed, match=r"No space left on device\); the existing index"):
                 pull(URL, here)
         assert _tree(here) == before
     pull(URL, here)
@@ -364,7 +364,7 @@ def test_a_build_that_fails_leaves_the_old_index(
             raise PermissionError("this bucket takes no puts")
 
     flaws.before = refuse
-    with pytest.raises(StoreError, match=r"refuses.*The new version is in .*graphagg push") as told:
+    with pytest.raises(StoreError, match=r"denied.*The new version is in .*graphagg push") as told:
         CommunityIndex.build([("a", "b"), ("b", "c")], URL)
     assert manifest_at(URL) == before
     flaws.before = lambda *_: None

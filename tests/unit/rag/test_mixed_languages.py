@@ -277,7 +277,7 @@ def test_every_language_has_rules_and_words(code: str) -> None:
         ({"en": 8, "es": 2}, AUTO, "in several languages (en 8, es 2): auto is taken"),
         ({"de": 5, "es": 5}, AUTO, "(de 5, es 5): auto"),
         ({"de": 18, "en": 1, "es": 1, "": 1}, "de", "(de 18, en 1, es 1, other 1): de is taken"),
-        ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": en is taken; `language` sets"),
+        ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": using en; set `language`"),
         ({"": 9}, AUTO, ""),
         ({"de": 4}, None, ""),
         ({}, None, ""),

@@ -1,9 +1,8 @@
 """Stems and stop words, in the language of an index or of each passage.
 
-In an index of several languages (`auto`) a term is a language code with a stem: `de:haus`. A word
-of a question is looked up by its stem in every language of the visible passages, so a passage
-matches as in an index of its language only. A question has the stop words of its likeliest
-language.
+In an index of several languages (`auto`) a term is a language code with a stem: `de:haus`. We look
+up a word of a question by its stem in every language of the visible passages, so that each passage
+matches as in an index of its language only. Stop words come from the question's likeliest language.
 """
 
 from __future__ import annotations

@@ -130,6 +130,6 @@ def _open_part(
         index = PassageIndex.open(directory, encoder=encoder, extractor=extractor)
         return opened.enter_context(index)
     if isinstance(encoder, str) or isinstance(extractor, str):
-        raise InvalidParameter("`encoder` and `extractor` of a served part: use objects or None")
+        raise InvalidParameter("`encoder` and `extractor` of a served part must be objects or None")
     part = RemotePart(address, lambda artifact: IndexModels(artifact, encoder, extractor))
     return opened.enter_context(part)

@@ -13,7 +13,7 @@ class BuildLimits:
 
     Attributes:
         passages: maximum passages per block; a block is annotated and encoded together.
-        characters: maximum characters of text per block; a block with more ends early.
+        characters: maximum characters of text per block, except for a single longer passage.
         entries: maximum entries of the name and word tables that are sorted together, about 50
             bytes each.
 

@@ -59,7 +59,7 @@ class Analyzer:
         return self.stop_words.union(_QUESTION_WORDS.get(self.language, "").split())
 
     def is_content(self, word: str) -> bool:
-        """Whether a token of a question carries information about its subject."""
+        """Return whether a token of a question carries information about its subject."""
         return word not in self._not_content
 
     @cached_property
@@ -69,7 +69,7 @@ class Analyzer:
         return cache(lambda word: mark + (stemmer.stemWord(word) if stemmer else word))
 
     def content(self, words: Iterable[str]) -> list[str]:
-        """Distinct stems of the words that are not stop words, in order."""
+        """Return the distinct stems of the words that are not stop words, in order."""
         return list(dict.fromkeys(self.stem(word) for word in words if self.is_content(word)))
 
 

@@ -33,7 +33,7 @@ LANGUAGES = {
 """Languages with stems or stop words: by code, their names in the stemmer library."""
 CODES = (OTHER, *LANGUAGES)
 """Codes in the order of their numbers in an index."""
-# Languages that are recognized only so that their texts are not taken for one of the above.
+# Languages that are recognized only so that their texts are not mistaken for one of the above.
 _OTHERS = (
     "af az be bg bn bs cs cy eo fa gl gu he hr is ja ka kk km kn lo lv mk ml mn mr ms my pa pl si "
     "sk sl sq sw te th tl uk ur uz vi"

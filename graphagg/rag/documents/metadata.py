@@ -157,7 +157,7 @@ class _KeyColumn(NamedTuple):
 
 
 class MetadataTable:
-    """The metadata of one segment; immutable. `read` is called at first use; returns the table."""
+    """The metadata of one segment; immutable. At first use, `read` is called for its table."""
 
     def __init__(self, read: Callable[[], pa.Table]) -> None:
         self._read = read

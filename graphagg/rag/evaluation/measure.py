@@ -103,7 +103,7 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
 def outcome_of(
     snapshot: PassageSnapshot, question: GoldQuestion, hits: Sequence[Hit]
 ) -> dict[str, float]:
-    """Compute the metrics of one answer, 0 to 1; a hit counts for its document and copies too."""
+    """Compute the metrics of one answer, 0 to 1; a hit also counts for its document and copies."""
     outcomes = {}
     copies = ([snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies] for hit in hits)
     same = [[hit.passage, *others] for hit, others in zip(hits, copies, strict=True)]

@@ -13,7 +13,7 @@ _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 
 
 class Unread(Exception):
-    """A file, or a row of one, cannot be read; the rest of the folder is read without it.
+    """A file, or a row of one, cannot be read; the rest of the folder is still read.
 
     Reports count faults by `kind`. `reason` is the cause and what to do, "" if the kind is enough.
     `row` is the id of a row of a table, "" for a whole file.
@@ -113,7 +113,7 @@ class Composer:
         return start
 
     def heading(self, level: int, text: str) -> int:
-        """Add a heading on a line of its own; return its offset."""
+        """Add a heading on a separate line; return its offset."""
         text = " ".join(text.split())
         start = self.block(text)
         if text:

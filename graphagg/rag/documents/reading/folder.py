@@ -183,7 +183,7 @@ class FolderReader:
             raise UnreadableFile(f"{self._source}/{name}: {reason}; correct or exclude it")
 
     def documents(self, file: FoundFile, begun: _Begun | None) -> Iterator[Document]:
-        """Read the documents of a file; none if it is left out."""
+        """Yield the documents of a file; none if it is left out."""
         count = 0
         faults: list[tuple[str, Unread]] = []
         try:

@@ -1,4 +1,4 @@
-"""Detect text files that are not documents: lock and generated files, large logs, dumps."""
+"""Detect text files that are not documents: lock, minified or generated files, logs, dumps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINE = re.compile(rb"[^\s].*+")
 _DUMPED = re.compile(
     rb"^[ \t:]*+(?:(?:[0-9A-Fa-f]{2,16}+[ \t:-]++){4,}+.{0,20}|[0-9A-Fa-f]{32,}+)\r?$", re.M
 )
-"""A line of `xxd`, `hexdump` or `od`: numbers, and the up to 20 characters of their bytes."""
+"""A line of `xxd`, `hexdump` or `od`: numbers, and up to 20 characters for their bytes."""
 _SEEN, _SHARE = 100_000, 0.9  # leading bytes that are checked; minimum share of dump lines
 _LARGEST_LOG = 2**20  # bytes
 

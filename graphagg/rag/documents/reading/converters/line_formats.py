@@ -124,7 +124,7 @@ _WORDS = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}+[ ,:;.]{1,3}[^\W\d_]{2,}+")  # t
 
 
 def code(text: str) -> Content:
-    """Convert source code: mark its lines as code, and comments and docstrings as prose."""
+    """Convert source code: mark its lines as code, except comments and docstrings with prose."""
     return Content("\n".join(_code_lines(text.split("\n"))))
 
 

@@ -83,8 +83,8 @@ def _levels(text: str) -> Iterator[tuple[int, str]]:
 def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun]:
     """Split lines into the author's text and quotations.
 
-    Text of at most the level `own` is the author's. A dividing line changes `own` until a line of a
-    lower level, `floor`, follows.
+    Text of at most the level `own` is the author's. A dividing line changes `own` until a line with
+    a level below `floor` follows.
     """
     own = floor = 0
     runs = [_QuotedRun(False, 0)]

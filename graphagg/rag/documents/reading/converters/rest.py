@@ -48,7 +48,7 @@ def _teach(text: str) -> None:
     from docutils.parsers.rst import directives, roles
 
     for name in {match[1] for match in _ROLE.finditer(text)}:
-        if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # it exists
+        if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # is known
             roles.register_local_role(name.lower(), _role)
     displayed, dropped = _directives()
     for name in {match[1].lower() for match in _DIRECTIVE.finditer(text)}:

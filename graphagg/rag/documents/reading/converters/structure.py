@@ -25,7 +25,7 @@ _HIDDEN, _ROLES, _CLASSES, _BLOCKS = (
     for key in ("hidden", "roles", "classes", "blocks")
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
+_TIGHT = frozenset(("li", "tr", "dd", "dt"))  # separated by a line break, not a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
 _ELEMENT = re.compile(  # detects HTML in a cell of a table

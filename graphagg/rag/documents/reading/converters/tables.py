@@ -64,7 +64,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
 
 
 def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
-    """Return the number of lines above the column names, and the names; else for the first row.
+    """Find the column names, else the first row; return the number of lines above, and the row.
 
     A table row has as many cells as most rows; the names fill as many cells as most table rows.
     """

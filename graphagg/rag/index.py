@@ -20,7 +20,7 @@ from graphagg.rag.operations.retrieval import Retrieval
 from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.store.changes import ChangeReport
 
-if TYPE_CHECKING:  # a question imports neither builds, changes nor Spark
+if TYPE_CHECKING:  # retrieval does not import the code of builds, changes and Spark
     from pyspark.sql import DataFrame
 
     from graphagg.spark.build import Engine
@@ -33,10 +33,10 @@ _DEFAULT = Request()
 class PassageIndex(IndexedCorpus, Retrieval):
     """An index of passages, opened from its directory.
 
-    Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
-    keeps the version that it opened until `reopen` or a change of its own, even if another process
-    publishes a newer one. Reading is thread-safe. `reopen` and changes raise `ModelMismatch` if the
-    newest version was built with other models than yours.
+    Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The object
+    stays on the version that it opened until you call `reopen` or a method that changes the index,
+    even if another process publishes a newer version. Reading is thread-safe. `reopen` and changes
+    raise `ModelMismatch` if the newest version was built with models that differ from yours.
 
     Examples:
         >>> import tempfile
@@ -94,9 +94,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents from `read_documents`; or a data frame or Arrow
-                table with one row per passage. For Spark a DataFrame, `table:NAME`, or JSONL
-                or Parquet on any path that it reads.
-            directory: directory of the index, which is created, or an address on a store, such as
+                table with one row per passage. For Spark: a DataFrame, `table:NAME`, or a path
+                to JSONL or Parquet that Spark can read.
+            directory: directory of the index, created if needed, or an address on a store, such as
                 `s3://bucket/idx`.
             config: models and settings.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
@@ -142,7 +142,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
         request: Request = _DEFAULT,
         **fields: Unpack[RequestFields],
     ) -> DataFrame:
-        """Retrieve for a column of questions: one row per hit, as a lazy DataFrame.
+        """Retrieve passages for a column of questions; return a lazy DataFrame, one row per hit.
 
         Each worker opens the index and its models once, from the same path or from a store.
 
@@ -158,7 +158,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
         from graphagg.rag.spark.build import passages_frame
 
         request = request.with_fields(**fields)
-        Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does
+        Analyzer("en").stem("a")  # this line and the next raise errors before Spark runs
         answering.retriever_for(self._version, request)
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
@@ -171,14 +171,14 @@ class PassageIndex(IndexedCorpus, Retrieval):
         replace: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Add passages, all or none, as a new version; answers equal those of a rebuilt index.
+        """Add passages as a new version, all or none; answers equal those of a rebuilt index.
 
         Long texts are split as in the build (`chunking`).
 
         Args:
             passages: as for `build`.
-            columns: names of the fields of mappings and tables. None: those of the build, in rows
-                that have them.
+            columns: names of the fields of mappings and tables. None: the names that the build
+                used, for rows that have them.
             replace: replace passages with the same ids, and documents with all their chunks;
                 otherwise an id that exists is an error.
             progress: called with stage, done, total.
@@ -225,19 +225,19 @@ class PassageIndex(IndexedCorpus, Retrieval):
         dry_run: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Make the index hold exactly these passages, as one new version at most.
+        """Make the index contain exactly these passages; publish at most one new version.
 
         Other passages are deleted, changed ones replaced; only new texts are encoded. Answers equal
-        those of a rebuild.
+        those of a rebuilt index.
 
         Args:
             passages: all passages, as for `build`; for a folder, the result of `read_documents`.
             columns: as for `add`.
-            dry_run: report the differences without changes.
+            dry_run: report the differences, and change nothing.
             progress: called with stage, done, total.
 
         Raises:
-            EmptyCorpus: there is no passage; nothing was deleted.
+            EmptyCorpus: no passages are given; nothing was deleted.
             GraphAggError: the errors of `add`.
         """
         from graphagg.rag.operations import changes
@@ -250,9 +250,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
             return changes.sync_passages(publication, newest, sources, progress)
 
     def delete(self, ids: str | Iterable[str], *, ignore_missing: bool = False) -> ChangeReport:
-        """Delete passages, with entities and words that no other passage has, as a new version.
+        """Delete passages, and entities and words that only they contain, as a new version.
 
-        `compact` removes their texts from the disk.
+        `compact` removes their texts from disk.
 
         Args:
             ids: ids of passages, or of documents with all their chunks; or one id.
@@ -270,10 +270,10 @@ class PassageIndex(IndexedCorpus, Retrieval):
             return changes.delete_passages(publication, newest, names, ignore_missing)
 
     def compact(self) -> None:
-        """Join all segments into one without deleted passages.
+        """Merge all segments into one, without the deleted passages.
 
-        The files equal those of a new build byte for byte, if vectors of the encoder depend on the
-        text alone.
+        The files equal those of a new build byte for byte, if the encoder computes a vector from
+        the text alone.
         """
         from graphagg.rag.indexing.change import compact
 

@@ -1,4 +1,4 @@
-"""`PassageParts`: several indices of parts of a corpus that answer as one."""
+"""`PassageParts`: query several indices, each of one part of a corpus, as one index."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class PassageParts(Closing, Retrieval):
-    """Parts of a corpus, opened together: they answer as their merged index would.
+    """Several indices, each of one part of a corpus, that answer as their merged index would.
 
     Ids, order, paths, scores and confidence are equal, with filters and after changes too; above
     20,000 passages each part adds its own closest passages to the candidates. Nothing is written.
-    Opening finds the names of each part in the texts of the others, and keeps all places in memory.
-    Parts are changed by `PassageIndex`, one by one; `reopen` reads the newest versions. Mode
-    `linearrag` needs one index.
+    Opening finds the names of each part in the texts of the others, and keeps the positions of all
+    names in memory. Use `PassageIndex` to change a part; `reopen` then opens the newest versions.
+    Mode `linearrag` needs a single index.
 
     Args:
-        parts: opened indices; `close` closes them.
+        parts: open indices; `close` closes them too.
 
     Raises:
         InvalidParameter, ModelMismatch: a part has other parameters or models than the first.
@@ -72,9 +72,9 @@ class PassageParts(Closing, Retrieval):
 
         Raises:
             GraphAggError: the errors of `PassageIndex.open` and of `PassageParts`.
-            PartUnavailable: nothing answers at an address.
+            PartUnavailable: no server responds at an address.
         """
-        with ExitStack() as opened:  # closes the parts unless all could be joined
+        with ExitStack() as opened:  # closes the open parts if an error occurs
             parts = [_open_part(each, encoder, extractor, opened) for each in directories]
             joined = cls(parts)
             opened.pop_all()
@@ -91,11 +91,11 @@ class PassageParts(Closing, Retrieval):
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest of the first part, with the sizes of all and a version of their own."""
+        """The manifest of the first part, with the sizes and the version of all parts together."""
         return self._joined.artifact.manifest
 
     def reopen(self) -> None:
-        """Switch to the newest version of each part; running questions finish on theirs."""
+        """Switch to the newest version of each part; running questions finish on the old one."""
         for part in self.parts:
             part.reopen()
         before = [part.snapshot.artifact.folder for part in self._joined.parts]
@@ -130,6 +130,6 @@ def _open_part(
         index = PassageIndex.open(directory, encoder=encoder, extractor=extractor)
         return opened.enter_context(index)
     if isinstance(encoder, str) or isinstance(extractor, str):
-        raise InvalidParameter("`encoder` and `extractor` of a served part are objects or None")
+        raise InvalidParameter("`encoder` and `extractor` of a served part must be objects or None")
     part = RemotePart(address, lambda artifact: IndexModels(artifact, encoder, extractor))
     return opened.enter_context(part)

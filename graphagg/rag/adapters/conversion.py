@@ -1,4 +1,4 @@
-"""What the adapters share: options, conditions and hits in the terms of a framework."""
+"""Code that the adapters share: convert options, conditions and hits of a framework."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
 
 OPERATORS = SIGNS | {"in": "in", "nin": "nin", "not in": "nin", "any": "in", "contains": "eq"}
-"""Operators of the frameworks, and the operators of a filter that do the same."""
+"""Operators of the frameworks, mapped to the equivalent operators of a filter."""
 
 
 def condition(key: str, operator: str, value: Any) -> dict[str, Any]:
-    """A framework's condition on a key as a filter; None means that the key is missing.
+    """Convert a framework's condition on a key to a filter; the value None means a missing key.
 
     Raises:
-        InvalidFilter: the operator is unknown, or its value is not what it takes.
+        InvalidFilter: the operator is unknown, or does not take the value.
     """
     own = OPERATORS.get(operator)
     if own is None:
         raise InvalidFilter(f"operator is {operator!r}, expected one of {', '.join(OPERATORS)}")
     if own in ("in", "nin") and not isinstance(value, list):
         raise InvalidFilter(f"{operator!r} has {value!r}, expected a list")
-    if value is None:  # no value is more or less than a missing one
+    if value is None:  # a missing value is neither more nor less than any value
         return {key: {"in": []} if own not in ("eq", "ne") else {"exists": own == "ne"}}
     return {key: {own: value}}
 
@@ -40,18 +40,18 @@ RESERVED = (
     "title", "score", "components", "path", "method", "document", "position", "match", "copies",
     "source", "trail",
 )  # fmt: skip
-"""Keys of metadata that a hit fills."""
+"""Metadata keys that are set from the hit."""
 _FOR_MODELS = ("title", "source", "trail")
 HIDDEN_FROM_LLM = (
     *(key for key in RESERVED if key not in _FOR_MODELS),
     "passage_path", "folder", "suffix", "modified", "size", "heading", "dated_by",
     *sorted(READER_KEYS),
 )  # fmt: skip
-"""Keys that are of no use to a language model or an embedding."""
+"""Metadata keys that do not help a language model or an embedding."""
 
 
 def questions_of(history: Any) -> Any:
-    """The questions of a chat history: strings, or a framework's messages by its user."""
+    """Return the user's questions from a chat history of strings or a framework's messages."""
     questions = []
     for each in [history] if isinstance(history, str) else history:
         role = getattr(each, "role", getattr(each, "type", "user"))
@@ -61,7 +61,7 @@ def questions_of(history: Any) -> Any:
 
 
 def old_names(module: str, retriever: str, *stores: str) -> Callable[[str], Any]:
-    """`__getattr__` of an adapter: the name of its retriever in 0.2, and stores that are gone."""
+    """Return the `__getattr__` of an adapter, for the names of 0.2: its retriever, and stores."""
 
     def attribute(name: str) -> Any:
         if name in stores:
@@ -77,14 +77,14 @@ def old_names(module: str, retriever: str, *stores: str) -> Callable[[str], Any]
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
-    """Open the index of a directory, without a model; an opened index is returned."""
+    """Open the index of a directory, without a model; return an open index unchanged."""
     return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
 
 
 def request_and_rest(
     options: Mapping[str, Any], others: Iterable[str]
 ) -> tuple[Request, dict[str, Any]]:
-    """Split options into a request (fields by name, perhaps a `request`) and those of `others`."""
+    """Split options into a request (a `request`, fields by name, or both) and those in `others`."""
     values = checked(options, others)
     rest = {name: values.pop(name) for name in others if name in values}
     base: Request = values.pop("request", None) or Request()
@@ -92,9 +92,9 @@ def request_and_rest(
 
 
 def checked(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The options, a history as questions.
+    """Check the names of options, and convert a chat history to questions.
 
-    Raises `InvalidParameter` for one that is neither in `names` nor a field of `Request`.
+    Raises `InvalidParameter` for a name that is neither in `names` nor a field of `Request`.
     """
     check_names(options, [*names, "request", *(each.name for each in fields(Request))])
     history = {"history": questions_of(options["history"])} if "history" in options else {}
@@ -104,9 +104,9 @@ def checked(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def metadata_of(hit: Hit) -> dict[str, Any]:
     """Join a passage's metadata with the values of the hit, as plain JSON values.
 
-    Chains that cite read `source` (the file or address of the passage, else its document or id),
-    `page`, and `trail`, the headings above it. A key of the passage that is one of `RESERVED` is
-    renamed `passage_<key>`, unless the hit has the same value under that key.
+    Chains that cite sources read `source` (the file or address of the passage, else its document or
+    id), `page`, and `trail` (the headings above it). A key of the passage that is in `RESERVED` is
+    renamed to `passage_<key>`, unless the hit has the same value under that key.
     """
     plain = hit.to_json()
     reserved = {key: plain[key] for key in RESERVED if key in plain}

@@ -37,12 +37,12 @@ class LangChainRetriever(BaseRetriever):
     """Passages as LangChain documents, best first.
 
     Attributes:
-        index: an opened index, or the directory of one.
+        index: an open index, or the directory of one.
         k: number of documents.
-        request: how they are retrieved; its fields can be given by name, such as `mode="bm25"`.
+        request: options of retrieval; you can also pass its fields, such as `mode="bm25"`.
 
-    A document's metadata holds the passage's own and `title`, `score`, `components`, `path` and
-    `method`. `k` and the fields of a request can be given for one call too:
+    A document's metadata contains that of the passage, and `title`, `score`, `components`, `path`
+    and `method`. You can also pass `k` and the fields of a request to a single call:
     `retriever.invoke(question, k=3, filter={"lang": "en"})`.
     """
 

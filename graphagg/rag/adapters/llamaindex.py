@@ -32,14 +32,14 @@ with needs("llama-index-core", "llamaindex"):
 class LlamaIndexRetriever(BaseRetriever):
     """Passages as LlamaIndex nodes with scores, best first.
 
-    A node's metadata holds the passage's own and `title`, `score`, `components`, `path` and
-    `method`; all but the title and the passage's own are kept out of prompts and embeddings.
+    A node's metadata contains that of the passage, and `title`, `score`, `components`, `path` and
+    `method`; the keys in `HIDDEN_FROM_LLM` are excluded from prompts and embeddings.
 
     Args:
-        index: an opened index, or the directory of one.
+        index: an open index, or the directory of one.
         k: number of nodes.
-        filters: conditions on metadata as LlamaIndex has them, in place of `filter`; `TEXT_MATCH`
-            is refused, and `IS_EMPTY` takes passages without the key.
+        filters: conditions on metadata in LlamaIndex's format, instead of `filter`; `TEXT_MATCH`
+            is not supported, and `IS_EMPTY` matches passages without the key.
         options: fields of `Request`, such as `mode="bm25"`, or a `request`; and options of
             LlamaIndex's `BaseRetriever`, such as `callback_manager`.
     """
@@ -70,10 +70,10 @@ class LlamaIndexRetriever(BaseRetriever):
 
 
 def own_filter(filters: MetadataFilters) -> dict[str, Any]:
-    """LlamaIndex's conditions on metadata as a filter of this library.
+    """Convert LlamaIndex's conditions on metadata to a filter of this library.
 
     Raises:
-        InvalidFilter: an operator has no counterpart, or its value is not what it takes.
+        InvalidFilter: an operator has no equivalent, or does not take its value.
     """
     parts: list[dict[str, Any]] = []
     for each in filters.filters:

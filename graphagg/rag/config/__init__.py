@@ -1,1 +1,1 @@
-"""Settings of everything that can be set: one file per subject."""
+"""Settings as dataclasses; one file per subject."""

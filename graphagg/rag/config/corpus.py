@@ -1,4 +1,4 @@
-"""Settings of a corpus as a whole: its graph and its map."""
+"""Settings of the entity graph and the theme map of a corpus."""
 
 from __future__ import annotations
 

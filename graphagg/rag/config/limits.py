@@ -1,4 +1,4 @@
-"""Limits of memory of a build."""
+"""Memory limits of a build."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from graphagg.checks import integer
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """How much a build of a passage index holds in memory; the index does not depend on it.
+    """How much data a build of a passage index holds in memory; the result does not depend on it.
 
     Attributes:
-        passages: passages of a block, which are annotated and encoded together.
-        characters: characters of text at which a block ends before it has all its passages.
-        entries: entries of the tables of names and words that are sorted together, about 50 bytes
-            each.
+        passages: maximum passages per block; a block is annotated and encoded together.
+        characters: maximum characters of text per block, except for a single longer passage.
+        entries: maximum entries of the name and word tables that are sorted together, about 50
+            bytes each.
 
     Examples:
         >>> BuildLimits(passages=500).entries

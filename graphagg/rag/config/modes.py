@@ -1,7 +1,7 @@
 """The names of the retrieval modes, and the classes of their settings.
 
-Mode `linearrag` is LinearRAG, arXiv 2510.10114, as its official code reads it; the defaults are
-those of the official code (DEEP-PolyU/LinearRAG, `config.py`).
+Mode `linearrag` is LinearRAG, arXiv 2510.10114, as implemented by its official code; the defaults
+are those of that code (DEEP-PolyU/LinearRAG, `config.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Mode = Literal["multihop", "linearrag", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 DEFAULT_MODE: Mode = "multihop"
 PASSAGE_NODE_WEIGHT = 0.05
-"""W_p of eq. 7: weight of the passage prior against the entities' weights."""
+"""W_p of eq. 7: weight of the passage prior relative to the weights of the entities."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LinearRAGConfig:
 
     Attributes:
         max_iterations: T; entities are activated in T - 1 rounds, as in the official code.
-        threshold: delta, the least activation that spreads.
+        threshold: delta, the minimum activation that spreads.
         passage_ratio: lambda, the weight of the dense similarity in the passage prior.
         top_k_sentence: number of sentences that an entity spreads through per round.
         damping: d of the personalized PageRank; 1 - d is the teleport probability.

@@ -8,15 +8,15 @@ A passage p has the direct score
 - lexical: BM25 (k1 1.2, b .75) of p over the sum of idf of the question's terms: the share of the
   question's words that p matches.
 - title: idf(e) / r^2 if the question names p's title e and p is the r-th closest of the passages of
-  that title by similarity + lexical: a name tells the document, and not which of its chunks.
+  that title by similarity + lexical: a name identifies the document, but not one of its chunks.
 - entities: the mean over the question's named entities e of idf(e), 0 where p is not tied to e.
 
-idf(e) = ln(N / df) / ln N counts the passages that e is tied to: the name of a product that most
-files of a folder hold tells little, a name in few passages nearly all.
+In idf(e) = ln(N / df) / ln N, df is the number of passages that e is tied to. A product name that
+occurs in most files of a folder has little weight; a name in few passages has nearly full weight.
 
-The `beam` best passages p are the frontier. They lead on to passages q; where they are chunks of
-documents, so do at most eight other chunks of their documents in the pool, and every chunk of a
-document passes on as much as the best one:
+The `beam` best passages p are the frontier. Paths lead from them to passages q. If they are chunks
+of documents, paths also start at up to eight other chunks of their documents in the pool, and every
+chunk of a document passes on as much as the best one:
 
     path(p, q) = F(p) (.4 inherited + link) + .25 target F(q)
                + .4 joint_coverage + .6 open_terms
@@ -26,66 +26,66 @@ document passes on as much as the best one:
 - link, through an entity e that p mentions and q is tied to: kind + slope idf(e) + .1 times the
   cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e;
   see `LinkWeights`. An entity that ties more than `most_passages` passages, or is a date, leads to
-  its own page only; one that the question names leads nowhere, since the question itself finds what
-  it ties. Of the passages that have e as their title the closest one is the page; the r-th keeps
-  1 / r^2 of what a page has more than a passage that mentions e. Where e has two words, a passage
-  whose title is a longer form of it (three to five words, the same at both ends), or whose text
-  begins with one, is linked as if its text began with e: so "Karan Johar" leads to
-  "Karan Kumar Johar (born 1972) ...".
-- link, in a chain: if a clause describes what is asked for ("the spouse of the actress who ...", in
-  English, without "or") and no candidate so far holds .7 of the question's terms, the kind of a
-  mention is .1 more and that of a page .05 less: what it needs often mentions e in passing (not in
-  profile `fast`).
-- link, by reference: where p links to q's document, or to an anchor in q, kind + slope idf + .1
-  times the cosine as above; the closest chunk of the target is q. A link leads one way.
+  its own page only; one that the question names leads nowhere, since the question itself finds the
+  passages tied to it. Of the passages that have e as their title the closest one is the page; the
+  r-th keeps 1 / r^2 of the advantage of a page over a passage that mentions e. If e has two words,
+  a passage whose title is a longer form of it (three to five words, the same at both ends), or
+  whose text begins with such a form, is linked as if its text began with e: so "Karan Johar" leads
+  to "Karan Kumar Johar (born 1972) ...".
+- link, in a chain: if a clause describes the target of the question ("the spouse of the actress who
+  ...", in English, without "or") and no candidate so far contains .7 of the question's terms, we
+  add .1 to the kind of a mention and subtract .05 from that of a page: the passage that is needed
+  often mentions e only in passing (not in profile `fast`).
+- link, by reference: if p links to q's document, or to an anchor in q: kind + slope idf + .1 times
+  the cosine as above; the closest chunk of the target is q. Such a link has one direction.
 - link, by similarity: kind + slope cos(p, q), where q is one of the `pool` passages that F was
-  computed for first. Such links lead on in a corpus without names.
-- joint_coverage: how much more of the question's terms, weighted by idf, p and q hold together than
-  the better of the two holds alone.
-- open_terms: how close q is to the terms of the question that p leaves open, less the mean over all
-  passages that p leads to through entities (links by similarity have 0). Open terms are the words
-  that p does not hold; their vector is the sum of their vectors in the question. Closeness is the
-  cosine with the closest sentence of q that mentions e. So of "the spouse of the actress in ...",
-  p, the page of a film, leaves "spouse" to those passages on its actresses that tell of one. Where
-  p holds all words, or the encoder gives no vectors of words, the question's own vector stands for
-  them.
+  computed for first. These links connect passages in a corpus without names.
+- joint_coverage: how much more of the question's terms, weighted by idf, p and q contain together
+  than the better of the two contains alone.
+- open_terms: how close q is to the open terms of the question, less the mean over all passages that
+  p leads to through entities (links by similarity have 0). Open terms are the words that p does not
+  contain; their vector is the sum of their vectors in the question. Closeness is the cosine with
+  the closest sentence of q that mentions e. Example: in "the spouse of the actress in ...", if p is
+  the page of a film, "spouse" is an open term, so of the passages on its actresses those that
+  mention a spouse gain. If p contains all words, or the encoder has no vectors of words, we use the
+  vector of the question instead.
 
 No link leads from a chunk to another one of its document: they share names since they are one text.
 
 A page of an entity that the question names (its title is the entity, or its text begins with it)
 passes on as much as the best such page of the frontier (`equal_pages`), so that both sides of a
-comparison are followed alike. The `second_beam` best of the other passages whose score a path
-raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
-its paths. Where one passage holds a share h > .9 of the question's terms, a second one is needed
-less: the frontier passes on 1 - 3 (h - .9) of its scores. Passages are then chosen one after
-another by
+comparison are treated equally. From the `second_beam` best of the other passages whose score a path
+raised, paths lead on once more through entities, with the path score in place of F. f(p) is the
+best of F(p) and its paths. If one passage contains a share h > .9 of the question's terms, a second
+one matters less: the frontier passes on 1 - 3 (h - .9) of its scores. Passages are then chosen one
+after another by
 
     f(p) + .9 coverage + .2 named_page + .4 document
 
-- coverage: the share of the question's terms that p holds and no chosen passage does. It has a
-  quarter of its weight where the question names no entity and h < .9: mostly one passage answers,
+- coverage: the share of the question's terms that p contains and no chosen passage does. It has a
+  quarter of its weight if the question names no entity and h < .9: then mostly one passage answers,
   and the second best one is better than one with other words (not in profile `fast`).
 - named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
-- document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the
-  names in the question that stand in the title or path of p's document, and of df of all D
-  documents; R is the largest. D^(1 - R) documents would have such names by chance: a name that many
-  have names none; n have .79 R at least. A name is a word with a capital or a digit, or two or
-  three that a path writes as one: "FY2018 3M" tells "3M_2018_10K.pdf" from its neighbors. h chooses
-  within the document: s / (1 + s), where s is the sum of 1 / (1 + m) of the other terms that a
-  heading of m words above p holds, the shortest one; the lines at the head of a table are headings.
-  The best by F and document are the frontier. It counts for files alone: passages with a `path` in
-  their metadata.
+- document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D over the
+  names in the question that occur in the title or path of p's document, and of df of the D
+  documents; R is the largest r. D^(1 - R) documents would have such names by chance, and n
+  documents have at least .79 R: names that many documents have identify none. A name is a word with
+  a capital or a digit, or two or three words that a path writes as one: "FY2018 3M" distinguishes
+  "3M_2018_10K.pdf" from its neighbors. h ranks the chunks of a document: s / (1 + s), where s is
+  the sum over the other terms of 1 / (1 + m) for the shortest heading above p with the term, of m
+  words; the lines at the head of a table are headings. The frontier is chosen by F plus this term,
+  which is for files only: passages with a `path` in their metadata.
 
-So each side of a question keeps a place among the hits. That sum is the score.
+So the hits cover each side of a question. That sum is the score.
 
-Where most of the visible passages are in languages that the default encoder reads but does not
-know, the weights of all cosines are a share of the above (`knowing`), which the vectors of the
-passages tell (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of
-similarity and sentence are half (`weighing`). Where most of them are source code, the vectors have
-.7 of the weight of similarity, sentence and lexical, not .51 (`leaning`); in profile `fast` .15,
-without links and coverage. A question that the encoder reads letter by letter has the vector 0
-(`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and entities, and
-links lead nowhere (`word_only`). So it is where that share is below .16.
+If most of the visible passages are in languages that the default encoder has seen too little of,
+the weights of all cosines are multiplied by a share (`knowing`), computed from the vectors of the
+passages (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of similarity
+and sentence are halved (`weighing`). If most of them are source code, the vectors have .7 of the
+weight of similarity, sentence and lexical, not .51 (`leaning`); in profile `fast` .15, without
+links and coverage. A question that the encoder splits into single letters has the zero vector
+(`graphagg.rag.models.encoding.legible`); then only words, titles and entities count, and no links
+are followed (`word_only`). The same holds if the share above is below .16.
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
@@ -93,7 +93,7 @@ and left out of the formula. `python -m benchmarks.retrieval.choose` reports the
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
 is LinearRAG's (arXiv 2510.10114), choosing by uncovered terms is maximal marginal relevance
-(Carbonell and Goldstein 1998) with terms for similarity.
+(Carbonell and Goldstein 1998) with terms in place of similarity.
 """
 
 from __future__ import annotations
@@ -123,10 +123,10 @@ class LinkWeights:
         page: q's title is e.
         lead: q's text begins with e.
         shared: q mentions e, in its text or title.
-        reference: q is what a link of p leads to, or its closest part.
+        reference: q is the target of a link in p, or the closest chunk of the target.
         similar: q is close to p by their vectors; the slope multiplies their cosine.
         sentence: weight of cos(question, sentence of e in p).
-        chain: what a question that describes a chain adds to the kinds of page and shared.
+        chain: added to the kinds of page and shared if the question describes a chain.
     """
 
     page: tuple[float, float] = (0.1, 0.3)
@@ -145,21 +145,21 @@ class MultihopConfig:
     Attributes:
         passage: weights of a passage's direct score F.
         link: strengths of links.
-        inherited: share of the score of the passage before that every path passes on.
+        inherited: share of the score of the previous passage that every path passes on.
         target: weight of the direct score F(q) of the passage at the end of a path.
-        joint_coverage: weight of the question's terms that both ends of a path hold together, and
-            neither alone.
-        open_terms: weight of how close the end of a path is to the terms that its beginning leaves
-            open.
-        answered: how much less paths count for a question whose words one passage holds.
-        coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
-            hits.
-        unnamed: share of it for a question that names no entity.
+        joint_coverage: weight of the question's terms that both ends of a path contain together,
+            but neither alone.
+        open_terms: weight of how close the end of a path is to the terms of the question that its
+            start does not contain.
+        answered: how much less paths count if one passage contains the words of the question.
+        coverage: weight of terms that no chosen passage contains yet; a larger weight gives more
+            varied hits.
+        unnamed: share of `coverage` for a question that names no entity.
         named_page: weight of being the first chosen page of an entity that the question names.
-        document: weight of the names of its document and of headings that the question holds.
+        document: weight of names of the document, and of headings, that the question contains.
         equal_pages: whether pages of named entities pass on as much as the best of them.
-        pool: passages that F is computed for, best similarity, words and titles first.
-        beam: passages that lead on; `second_beam`: those that lead on to a third hop.
+        pool: number of passages that F is computed for, the best by similarity, words and titles.
+        beam: number of passages where paths start; `second_beam`: those that lead to a third hop.
         most_passages: an entity tied to more passages leads to its own page only.
 
     Examples:
@@ -221,7 +221,7 @@ class MultihopConfig:
 
     @property
     def word_only(self) -> MultihopConfig:
-        """Return settings for a question that the encoder cannot read: words and names alone."""
+        """Return settings for a question that the encoder cannot read: only words and names."""
         config = self
         for part in ("similarity", "sentence", "links", "coverage"):
             config = config.without(part)
@@ -244,7 +244,7 @@ FAST = MultihopConfig(
     target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, answered=0.0, unnamed=1.0,
     named_page=0.3, beam=2, second_beam=4,
 )  # fmt: skip
-"""Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.
+"""Settings of an index of profile `fast`, chosen like the defaults, for its vectors and names.
 
 Words and titles weigh more, similarity less; docs/decisions/static-table.md has the figures.
 """
@@ -270,4 +270,4 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
 }
-"""Parts that `without` switches off, with the values that do it."""
+"""Parts that `without` can switch off, with the values that switch them off."""

@@ -1,11 +1,11 @@
-"""Profiles: what an index is built for, one name for models, vectors and weights.
+"""Profiles: each name selects the models, vectors and weights of an index.
 
 | profile | vectors by | names by | for |
 | --- | --- | --- | --- |
 | `standard` | the default encoder | the default pipeline | most corpora |
 | `fast` | a static table | rules | many passages, small machines |
 
-The manifest names the profile, and an encoder or extractor of the user's choice.
+The manifest stores the profile, and the encoder or extractor if the user chose another one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STANDARD_MODULES, FAST_MODULES = ("spacy", "onnxruntime"), ("Stemmer", "tokenize
 
 
 def installed_profile() -> Profile:
-    """The profile whose libraries are installed: `fast` if only its own are, else `standard`."""
+    """Return `fast` if only the libraries of that profile are installed, else `standard`."""
     lacks_one = any(find_spec(module) is None for module in STANDARD_MODULES)
     return "fast" if lacks_one and all(map(find_spec, FAST_MODULES)) else "standard"
 
@@ -40,4 +40,4 @@ CODE_WEIGHTS: dict[Profile, MultihopConfig] = {
     "standard": MultihopConfig().leaning(0.7),
     "fast": FAST.leaning(0.15).without("links").without("coverage"),
 }
-"""The same for a corpus of source code; docs/decisions/weights-by-corpus.md has the figures."""
+"""Default settings for a corpus of source code; see docs/decisions/weights-by-corpus.md."""

@@ -1,1 +1,1 @@
-"""Input from users: passages, their metadata, filters over it, and tokens."""
+"""Input from users: passages, their metadata, filters on metadata, and tokens."""

@@ -1,8 +1,8 @@
 """Stems and stop words, in the language of an index or of each passage.
 
 In an index of several languages (`auto`) a term is a language code with a stem: `de:haus`. We look
-a word of a question up by its stem in every language of the visible passages. So a passage matches
-as in an index of its language alone. Stop words of a question are those of its likeliest language.
+up a word of a question by its stem in every language of the visible passages, so that each passage
+matches as in an index of its language only. Stop words come from the question's likeliest language.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from graphagg.rag.documents.languages import AUTO, LANGUAGES, likeliest
 Term = tuple[str, ...]
 """A word of a question: its possible stems in a lexicon, one per language."""
 
-_QUESTION_WORDS = {  # of questions alone, as they may be names elsewhere
+_QUESTION_WORDS = {  # stop words in questions only; in passages they may be names
     "de": "wer wen wem wessen wann warum weshalb wieso wieviel viele woher wohin womit",
     "es": "cuales cuanto cuantos cuanta cuantas",
     "fr": "quoi quand comment pourquoi quel quelle quels quelles combien",
@@ -59,7 +59,7 @@ class Analyzer:
         return self.stop_words.union(_QUESTION_WORDS.get(self.language, "").split())
 
     def is_content(self, word: str) -> bool:
-        """Whether a token of a question carries information about its subject."""
+        """Return whether a token of a question carries information about its subject."""
         return word not in self._not_content
 
     @cached_property
@@ -69,7 +69,7 @@ class Analyzer:
         return cache(lambda word: mark + (stemmer.stemWord(word) if stemmer else word))
 
     def content(self, words: Iterable[str]) -> list[str]:
-        """Distinct stems of the words that are not stop words, in order."""
+        """Return the distinct stems of the words that are not stop words, in order."""
         return list(dict.fromkeys(self.stem(word) for word in words if self.is_content(word)))
 
 
@@ -81,34 +81,34 @@ class Analyzers:
         self._by_code: dict[str, Analyzer] = {}
 
     def for_language(self, code: str) -> Analyzer:
-        """The analyzer of passages in a language."""
+        """Return the analyzer of passages in a language."""
         code = code if self.is_mixed else self.language
         if code not in self._by_code:
             self._by_code[code] = Analyzer(code, is_marked=self.is_mixed)
         return self._by_code[code]
 
     def each(self, codes: Iterable[str]) -> list[Analyzer]:
-        """One analyzer per code; a single one for an index of one language."""
+        """Return one analyzer per code; a single one for an index of one language."""
         return [self.for_language(code) for code in (codes if self.is_mixed else (self.language,))]
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
-        """Tokens that name nothing; in an index of several languages, in any of them."""
+        """The stop words; in an index of several languages, those of all languages."""
         codes = LANGUAGES if self.is_mixed else (self.language,)
         return frozenset().union(*(self.for_language(code).stop_words for code in codes))
 
     def terms(self, text: str, words: Sequence[str], codes: Collection[str]) -> tuple[Term, ...]:
-        """The distinct words of a question that are not stop words, in order.
+        """Return the distinct words of a question that are not stop words, in order.
 
-        `words` are its tokens; `codes` the languages of the visible passages, ascending, or () in
-        an index of one language.
+        `words` are its tokens. `codes` are the languages of the visible passages, ascending, or ()
+        in an index of one language.
         """
         readers = self.each(codes)
         if not readers:
             return ()
         main = self.for_language(likeliest(text, codes)) if self.is_mixed else readers[0]
-        # Words with one stem in the question's language are one term, even where another language
-        # tells them apart.
+        # Words with the same stem in the question's language are one term, even if they have
+        # different stems in another language.
         grouped: dict[str, dict[str, None]] = {}
         for word in words:
             if main.is_content(word):

@@ -2,13 +2,13 @@
 
 A code is a name in any language. Its key has neither case nor separators, so that "IM-22", "im-22"
 and "IM22" are one code, and `--dry-run`, `dry_run` and `dryRun` are one option. A version keeps its
-dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--force`.
+dots, since 2.3.1 is not 23.1. An option that would become a plain word keeps its marks: `--force`.
 
 Kinds are the groups of the pattern below, mail addresses, and words after "login: " or "ticket". A
-part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
-elsewhere, and no name by itself; so is a decimal, which may be the version v2.9, and a word after
-"by", "for" or "user" in a line of a log, which may be a login. A number with a unit (5GB, 10km)
-begins with a digit and is no code.
+lowercase part number ("top-10", "im-22") does not define a name; it only mentions a name that is
+written with capitals elsewhere. The same is true of a decimal, which may be the version v2.9, and
+of a word after "by", "for" or "user" in a log line, which may be a login. A number with a unit
+(5GB, 10km) begins with a digit and is not a code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-_LONGEST = 80  # characters of a code; longer runs are data
+_LONGEST = 80  # maximum characters of a code; longer runs are data
 _STANDARDS = "ISO/IEC|ISO|IEC|IEEE|RFC|CVE|CWE|DIN|EN|BS|ANSI|ASTM|PEP|NIST"
-# Each alternative begins where no word runs on before it; `_` and digits are parts of words.
+# No alternative begins inside of a word; `_` and digits are parts of words.
 _CODE = re.compile(
     r"(?<![\w.#/\\-])(?:"
     rf"(?P<standard>(?:{_STANDARDS})[ -]\d[\d:.-]*)"
@@ -37,7 +37,7 @@ _CODE = re.compile(
 LOG_TIME = (
     r"[<\[(]?\d{4}[-/]\d\d[-/]\d\d[T ]|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d|\[?\d\d:\d\d:\d\d[\],. ]"
 )
-"""The time at the beginning of a line of a log."""
+"""The timestamp at the beginning of a log line."""
 _LOG_LINE = re.compile(rf"^(?:{LOG_TIME}).*$", re.M)
 _MAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,20}")
 _WORD = r"[a-z][a-z0-9._-]{0,30}[a-z0-9]"
@@ -68,11 +68,11 @@ class Code:
     start: int
     end: int
     key: str  # without case and separators
-    defines: bool  # whether it is a name by itself; a part in small letters and a decimal are not
+    defines: bool  # whether it defines a name; lowercase part numbers and decimals do not
 
 
 def codes(text: str) -> Iterator[Code]:
-    """Find the codes of a text, ascending; they do not overlap.
+    """Yield the codes of a text in order; they do not overlap.
 
     Examples:
         >>> [code.key for code in codes("The P300 takes IM-22 since v2.3; see `--dry-run`.")]
@@ -91,7 +91,7 @@ def codes(text: str) -> Iterator[Code]:
 
 
 def _named(text: str) -> Iterator[Code]:
-    """Codes that the words before them name, and addresses."""
+    """Yield mail addresses, and codes that the words before them announce."""
     if "@" in text:
         for match in _MAIL.finditer(text):
             yield Code(*match.span(), match[0].casefold(), True)
@@ -117,7 +117,7 @@ def _shaped(text: str) -> Iterator[Code]:
 
 @lru_cache(maxsize=65_536)
 def code_key(text: str) -> str:
-    """The key of a text that is one code and nothing else, "IM-22": im22; "" otherwise."""
+    """Return the key of a text that is exactly one code ("IM-22": im22), "" otherwise."""
     if len(text) > _LONGEST:
         return ""
     code = next(codes(text), None)
@@ -125,7 +125,7 @@ def code_key(text: str) -> str:
 
 
 def _key_of(kind: str, code: str) -> str:
-    """The key of a code; "" for a date, a long text, or one without letters and digits."""
+    """Return the key of a code; "" for a date, a long text, or one without letters and digits."""
     if len(code) > _LONGEST or _DATE.fullmatch(code):
         return ""
     lower = code.casefold()

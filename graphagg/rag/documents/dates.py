@@ -1,10 +1,10 @@
-"""Dates of documents and questions: of properties, names, titles and texts.
+"""Find the dates of documents and questions, in properties, names, titles and texts.
 
-A document is dated by the first of these that holds a date: its own properties (front matter,
-properties of an Office file, the date of a mail, chat, ticket or calendar entry), the name of the
-file, its folders from the inside out, the title, a statement such as "valid from 1 May 2024" at the
-head of the text, and the time at which the file was changed. A span, a year, a quarter or a week is
-its first day; a fiscal year counts as the year of the calendar.
+The date of a document comes from the first of these sources that has one: its own properties (front
+matter, properties of an Office file, the date of a mail, chat, ticket or calendar entry), the file
+name, its folders from the innermost out, the title, a statement such as "valid from 1 May 2024" at
+the head of the text, and the time of the last change of the file. For a span, year, quarter or
+week, the date is its first day; a fiscal year counts as the calendar year.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from graphagg.rag.documents.value_types import parse_instant
 DATED_BY = "dated_by"
 """The metadata key that names the source of `when`."""
 CHANGED = "time of change"
-"""The weakest source: copies of a file have another time."""
+"""The least reliable source: copies of a file have another time."""
 _KEYS = (
     WHEN, "date", "valid_from", "effective", "effective_date", "updated", "lastmod",
     "last_modified", "document_modified", "published", "sent", "created", "created_at", "start",
 )  # fmt: skip
-_HEAD = 1_000  # characters of a text in which it states its date
-_LAST_SHORT = 69  # the last year of two digits that is in this century
+_HEAD = 1_000  # leading characters of a text that are searched for a date
+_LAST_SHORT = 69  # the last two-digit year of this century
 _MONTHS = {name: n for n in range(1, 13) for name in section("languages", "time")[str(n)].split()}
 _NAMED = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _YEAR = r"(?:19|20)\d\d"
-_DATE = re.compile(  # a group is called by the first letter of what it holds
+_DATE = re.compile(  # group names begin with the letter of the unit: y(ear), m(onth), d(ay), ...
     r"(?<![\d.,])(?:"
     rf"(?P<y1>{_YEAR})(?P<s>[-_./]?)(?P<m1>0[1-9]|1[0-2])"
     r"(?:(?P=s)(?P<d1>[0-2]\d|3[01])|(?!-?[kq](?![^\W\d_])))"  # 10-K is a form
@@ -55,7 +55,7 @@ _DATE = re.compile(  # a group is called by the first letter of what it holds
 _NUMBERED = re.compile(r"/(?=\d\d(?:/|$))")
 _BETWEEN = re.compile(r"\s?[-\u2013]\s?|_|\s(?:to|bis|until|au|à)\s")
 NUMBER = re.compile(r"\d[\d.,:/-]*")
-"""What may differ between versions of a text."""
+"""Numbers, which may differ between versions of a text."""
 _VALID = pattern_of("languages", "time", "valid")
 _NOW = pattern_of("languages", "time", "now")
 _VERSION = re.compile(
@@ -81,7 +81,7 @@ class Period(NamedTuple):
 
 
 def periods(text: str) -> Iterator[Period]:
-    """The dates in a text, in their order; of two numbers the one above 12 is the day.
+    """Yield the dates in a text, in order; of two numbers the one above 12 is the day.
 
     Examples:
         >>> [each.first for each in periods("from 1 May 2024, not as of 2023")]
@@ -109,7 +109,7 @@ def periods(text: str) -> Iterator[Period]:
 
 
 def iso_date(value: object) -> str | None:
-    """A metadata value as an ISO 8601 date, or date and time; None if it is no date."""
+    """Convert a metadata value to an ISO 8601 date, or date and time; None if it is not a date."""
     text = str(value).strip() if isinstance(value, str | int) else ""
     if parse_instant(text) is not None:
         return text
@@ -118,7 +118,7 @@ def iso_date(value: object) -> str | None:
 
 
 def version_number(text: str) -> int:
-    """The version number in a name or a question as one integer, 0 if there is none.
+    """Return the version number in a name or a question as one integer, 0 if there is none.
 
     Examples:
         >>> version_number("policy v2.1") > version_number("Policy (2)") > version_number("policy")
@@ -130,12 +130,12 @@ def version_number(text: str) -> int:
 
 
 def stage(name: str) -> int:
-    """1 for a name with a word such as "final", -1 with one such as "draft", else 0."""
+    """Return 1 for a name with a word such as "final", -1 for one such as "draft", else 0."""
     return next((_STAGES[w] for w in _WORD.findall(name.casefold()) if w in _STAGES), 0)
 
 
 def undated(name: str) -> str:
-    """A path or title without dates, version numbers and stages, equal for all its versions.
+    """Remove dates, version numbers and stages from a path or title: all versions become equal.
 
     Examples:
         >>> undated("hr/2024/Travel-Policy v3 final"), undated("hr/travel_policy-2022-05")
@@ -146,13 +146,13 @@ def undated(name: str) -> str:
 
 
 def valid_from(text: str) -> str | None:
-    """The date of the first statement such as "valid from 1 May 2024" in a text."""
+    """Return the date of the first statement such as "valid from 1 May 2024" in a text."""
     ends = (statement.end() for statement in _VALID.finditer(text))
     return next(filter(None, (iso_date(text[end : end + 40]) for end in ends)), None)
 
 
 def time_spans(question: str) -> list[tuple[int, int]]:
-    """The dates and the words for the present in a question, `question[start:end]`.
+    """Find the dates and the words for the present in a question, `question[start:end]`.
 
     Examples:
         >>> time_spans("Was ist die aktuelle Regel?"), time_spans("What was the rule?")
@@ -163,21 +163,21 @@ def time_spans(question: str) -> list[tuple[int, int]]:
 
 
 def present_spans(question: str) -> list[tuple[int, int]]:
-    """The words for the present in a question, `question[start:end]`."""
+    """Find the words for the present in a question, `question[start:end]`."""
     return [match.span() for match in _NOW.finditer(question)]
 
 
 def dated(
     name: str, title: str, text: str, metadata: Mapping[str, Any], key: str | None = None
 ) -> Mapping[str, Any]:
-    """The metadata with `when` and `dated_by`, its source.
+    """Add `when`, the date of a document, and `dated_by`, the source of the date, to its metadata.
 
     Args:
         name: path of the file.
-        title: its title, by which an undated name is dated.
+        title: its title, which is used if the name has no date.
         text: the text; its head may state a date.
-        metadata: properties of the file, with `modified` if there is no other date.
-        key: the only key that dates it. None: see the head of this file.
+        metadata: properties of the file; `modified` is used if there is no other date.
+        key: the only metadata key that is used. None: see the module docstring.
 
     Examples:
         >>> dated("rules-2024.md", "Rules", "", {"modified": "2025-03-01T10:00:00Z"})["when"]
@@ -207,7 +207,7 @@ def _dates(
 
 @lru_cache(1024)  # the rows of a table share a name
 def _of_name(name: str) -> tuple[tuple[str, str], ...]:
-    """The last date of the name of a file and of its folders, with their sources."""
+    """Return the last date in the name of a file, and in its folders, each with its source."""
     path = PurePosixPath(name)
     folder = _NUMBERED.sub("-", str(path.with_suffix("")))  # 2024/05/31
     dates = (("file name", _last(path.name)), ("folder", _last(folder)))
@@ -215,7 +215,7 @@ def _of_name(name: str) -> tuple[tuple[str, str], ...]:
 
 
 def _last(name: str) -> str | None:
-    """The last date in a name; of a span, such as 2022-2024, its first."""
+    """Return the last date in a name; if it ends a span, such as 2022-2024, the start."""
     found = [*periods(name)]
     is_span = len(found) > 1 and _BETWEEN.fullmatch(name, found[-2].end, found[-1].start)
     return found[-2 if is_span else -1].first if found else None

@@ -14,12 +14,12 @@ A filter is a mapping. Several keys in one mapping are joined by and:
 - `exists` takes true or false; null in a passage counts as absent.
 - Strings compare by Unicode code points, dates by the instant they name (`parse_instant`), numbers
   exactly. A key of dates and other strings is of type string: dates then compare as text.
-- Values of a key that are not of the key's type, which is the type of most of them, match only
-  `exists` and the complements.
+- The type of a key is the type of most of its values. Values of other types match only `exists`
+  and the complements.
 - A metadata key named `and`, `or` or `not` cannot be filtered.
 
-A filter is compiled once against the merged schema of all segments, which reports every mistake;
-then one mask per segment is computed.
+A filter is checked and compiled once, against the merged schema of all segments; then we compute
+one mask per segment.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _KEYS_SHOWN = 20
 _SEVERAL = (list, tuple, set, frozenset)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# --- filters of a command line --------------------------------------------------------------------
+# --- filters on the command line ------------------------------------------------------------------
 
 _SIGN = re.compile(r"!=|>=|<=|==?|<|>|(?<=\s)in(?!\S)")
 SIGNS = {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
@@ -70,16 +70,16 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class CliText(str):
-    """A value written without a type: it takes the type of the key it is compared with."""
+    """A value without a type; it is converted to the type of the key it is compared with."""
 
 
 def parse_cli(text: str) -> dict[str, Any]:
-    """Parse one filter of a command line; several are joined by `{"and": [...]}`.
+    """Parse one filter of a command line; join several with `{"and": [...]}`.
 
-    Takes `k=v`, `k!=v`, `k>v`, `k>=v`, `k<v`, `k<=v`, `k in a,b` or a JSON object; `==` is `=`. The
-    first sign counts, white space around keys and values is dropped, and values are `CliText`.
-    JSON, with the types as written, serves everything else. Raises `InvalidFilter` for any other
-    text.
+    Accepts `k=v`, `k!=v`, `k>v`, `k>=v`, `k<v`, `k<=v`, `k in a,b` or a JSON object; `==` means
+    `=`. The first operator counts, white space around keys and values is dropped, and values are
+    `CliText`. Use JSON, whose values have types, for everything else. Raises `InvalidFilter` for
+    any other text.
     """
     text = text.strip()
     if text.startswith("{"):
@@ -104,7 +104,7 @@ def parse_cli(text: str) -> dict[str, Any]:
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object; refuse a repeated key, which would silently lose a condition."""
+    """Build a JSON object; reject a repeated key, since one condition would be lost silently."""
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
@@ -114,7 +114,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _typed(kind: ValueType, text: CliText) -> object:
-    """Convert a value of the command line to the key's type; the text itself if it has another."""
+    """Convert a command-line value to the key's type; return the text if that is impossible."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind not in ("number", "list of numbers"):
@@ -144,11 +144,11 @@ class Predicate:
 
     @property
     def key(self) -> str:
-        """A text that two different filters never share."""
+        """A string that two different filters never share."""
         return repr(self._root)
 
     def mask(self, table: MetadataTable) -> Mask:
-        """Mask `[rows]` of rows that match; O(rows) per comparison."""
+        """Return a mask `[rows]` of the rows that match; O(rows) per comparison."""
         return _mask(self._root, table)
 
 
@@ -175,7 +175,7 @@ def compile_filter(
 ) -> Predicate:
     """Check a filter against the merged schema of all segments, and compile it.
 
-    `has_dates` is whether any value of a key of type string is an ISO 8601 date.
+    `has_dates(key)` returns whether a key of type string has a value that is an ISO 8601 date.
     """
     return Predicate(_Compiler(schema, has_dates).filter(filter, depth=1))
 
@@ -245,12 +245,12 @@ class _Compiler:
 def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
     if operator == "exists":
         if not isinstance(value, bool):
-            raise InvalidFilter(f"key {key!r}: 'exists' wants true or false, found {shown(value)}")
+            raise InvalidFilter(f"key {key!r}: 'exists' needs true or false, found {shown(value)}")
         return ("exists", key, kind) if value else ("not", ("exists", key, kind))
     if operator not in ("in", "nin"):
         value = (value,)
     elif not isinstance(value, _SEVERAL):
-        raise InvalidFilter(f"key {key!r}: {operator!r} wants a list, found {shown(value)}")
+        raise InvalidFilter(f"key {key!r}: {operator!r} needs a list, found {shown(value)}")
     operands = dict.fromkeys(_operand(key, kind, operator, item) for item in value)
     name = operator if operator in ORDERS else "in"
     node = (name, key, kind, *operands)
@@ -258,7 +258,7 @@ def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
 
 
 def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | float:
-    """Convert a value to the form in which it is compared."""
+    """Convert a value to the type that is used in comparisons."""
     typed = _typed(kind, value) if isinstance(value, CliText) else value
     if kind == "boolean" and isinstance(typed, bool):
         return typed
@@ -277,7 +277,7 @@ def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | f
     elif isinstance(value, _SEVERAL):
         hint = "; for one of several values use 'in'"
     raise InvalidFilter(
-        f"key {key!r} is of type {kind}: {operator!r} wants {_WANTED[kind]}, "
+        f"key {key!r} is of type {kind}: {operator!r} needs {_WANTED[kind]}, "
         f"found {shown(value)}{hint}"
     )
 

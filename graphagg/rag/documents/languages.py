@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 AUTO = "auto"
-"""In place of a code: the language of each passage is recognized."""
+"""Used instead of a code: the language of each passage is recognized."""
 OTHER = ""
 """A language without stems and stop words."""
 LANGUAGES = {
@@ -30,16 +30,16 @@ LANGUAGES = {
     "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
     "zh": "chinese",
 }  # fmt: skip
-"""The languages with stems or stop words, by code, and their names in the stemmer's library."""
+"""Languages with stems or stop words: by code, their names in the stemmer library."""
 CODES = (OTHER, *LANGUAGES)
 """Codes in the order of their numbers in an index."""
-# Languages that are recognized only so that their texts are not taken for one of the above.
+# Languages that are recognized only so that their texts are not mistaken for one of the above.
 _OTHERS = (
     "af az be bg bn bs cs cy eo fa gl gu he hr is ja ka kk km kn lo lv mk ml mn mr ms my pa pl si "
     "sk sl sq sw te th tl uk ur uz vi"
 ).split()
-_MODEL_CODES = {"no": "nb"}  # where the model has another code
-_READ = 1_000  # characters of a text that are read: more change nothing
+_MODEL_CODES = {"no": "nb"}  # codes of the model that differ from ours
+_READ = 1_000  # leading characters of a text that are used; more do not change the result
 
 
 def check_language(language: str | None) -> str | None:

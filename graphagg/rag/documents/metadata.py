@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def arrow_array(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
-    """An array of a type of the table; `pa.array` and `to_pandas_dtype` would load pandas."""
+    """Build an Arrow array of a given type; `pa.array` and `to_pandas_dtype` would load pandas."""
     import pyarrow as pa
 
     children: list[pa.Array] = []
@@ -85,7 +85,7 @@ class KeyValues:
             self.codes.append(self.positions.setdefault(each, len(self.positions)))
 
     def encoded(self, key: object, kind: ValueType, count: int) -> dict[str, Any]:
-        """The table's row of one key and type; the segment has `count` passages."""
+        """Return the table row of one key and type; the segment has `count` passages."""
         if not isinstance(key, str):
             raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, expected a string")
         is_text = kind in ("string", "list of strings")
@@ -119,22 +119,22 @@ class KeyValues:
 
 
 READER_KEYS = frozenset(("anchor", "anchors", "links", "marks"))
-"""Keys of the reader of files, for links and places of hits: no filters, and in no prompt."""
+"""Keys that the file reader sets for links and positions of hits; not for filters or prompts."""
 WHEN = "when"
 """The key of the date when a passage was written, or when the events in it happened."""
 
 
 @cache
 def _columns() -> pa.Schema:
-    import pyarrow as pa  # takes 0.1 s: only where metadata is read
+    import pyarrow as pa  # takes 0.1 s, so it is imported only if metadata is read
 
     lists = {
         "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
-        "bounds": pa.int64(),  # row i of these has codes[bounds[i]:bounds[i + 1]]; null: one each
+        "bounds": pa.int64(),  # codes[bounds[i]:bounds[i + 1]] are of rows[i]; null: one code each
         "codes": pa.int32(),  # positions among the distinct values
         "texts": pa.large_string(),  # distinct strings, in the order of their code points
         "integers": pa.int64(),  # distinct integers or booleans; of dates, the instant of each text
-        "floats": pa.float64(),  # distinct floats that are no such integers; codes follow integers
+        "floats": pa.float64(),  # all other distinct numbers; their codes follow the integers
     }
     columns = [(name, pa.large_list(values)) for name, values in lists.items()]
     return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
@@ -157,7 +157,7 @@ class _KeyColumn(NamedTuple):
 
 
 class MetadataTable:
-    """The metadata of one segment; immutable. `read` returns its table at first use."""
+    """The metadata of one segment; immutable. At first use, `read` is called for its table."""
 
     def __init__(self, read: Callable[[], pa.Table]) -> None:
         self._read = read
@@ -191,7 +191,7 @@ class MetadataTable:
         return MappingProxyType(merge_schemas([self.counts]))
 
     def counts_among(self, rows: Mask) -> Counts:
-        """Count values of a mask of rows, by key and type, as in a table of these rows alone."""
+        """Count the values of masked rows by key and type, as in a table of only these rows."""
         counts: dict[str, dict[ValueType, int]] = {}
         for key, kind in self._positions:
             column = self._column(key, kind)
@@ -205,7 +205,7 @@ class MetadataTable:
         return counts
 
     def occurrences(self, key: str, kind: ValueType, rows: Mask) -> Ints:
-        """Number `[d]` of rows of a mask that have each distinct value, or a list with it."""
+        """Count `[d]` the masked rows that have each distinct value, alone or in a list."""
         column = self._column(key, kind)
         codes, present, count = column.codes, rows[column.rows], column.distinct
         if column.bounds is not None and len(codes):  # a list may repeat a value
@@ -241,14 +241,14 @@ class MetadataTable:
         return cls(lambda: table)
 
     def rows_with(self, key: str) -> Mask:
-        """Mask `[rows]` of rows with a value of any type, even `[]`, under a key."""
+        """Return a mask `[rows]` of rows that have a value of any type, even `[]`, under a key."""
         mask = np.zeros(self.rows, np.bool_)
         for kind in self.counts.get(key, ()):
             mask[self._column(key, kind).rows] = True
         return mask
 
     def instants(self, key: str) -> npt.NDArray[np.int64]:
-        """Instants `[rows]` of a key's dates (microseconds since 1970); `NEVER` without a date."""
+        """Return the dates `[rows]` of a key, as microseconds since 1970; `NEVER` if missing."""
         instants = np.full(self.rows, NEVER, np.int64)
         kind = self.kind_of(key, "date")
         if kind is not None and len((column := self._column(key, kind)).integers):
@@ -258,7 +258,7 @@ class MetadataTable:
     def matching(
         self, key: str, kind: ValueType, operator: str, operands: Sequence[str | float]
     ) -> Mask:
-        """Mask `[rows]` of rows whose value, or an element of it, satisfies a comparison.
+        """Return a mask `[rows]` of rows whose value, or an element of it, fits a comparison.
 
         `kind` is the type of the key over all segments; values of other types never match.
         `operator` is `in` or one of `ORDERS`, which takes one operand. Dates are given as instants.
@@ -268,7 +268,7 @@ class MetadataTable:
             return mask
         column = self._column(key, own_kind)
         if not len(column.codes) or (kind == "date" and not len(column.integers)):
-            return mask  # only empty lists, or texts that are no dates
+            return mask  # only empty lists, or texts that are not dates
         if kind == "date":
             matches = compare(column.integers, operator, operands) & (column.integers != NEVER)
         elif len(column.texts):
@@ -284,19 +284,19 @@ class MetadataTable:
         return mask
 
     def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
-        """The type in this table of values of a merged type; all texts of it may be dates."""
+        """Return the type in this table of a merged type; here, all texts may be dates."""
         kinds = self.counts.get(key, {})
         own = TEXTS if kind in TEXTS else (kind,)
         return next((each for each in own if each in kinds), None)
 
     def distinct(self, key: str, kind: ValueType) -> Array:
-        """The distinct values of a key as Python objects `[d]`: texts, or integers and floats."""
+        """Return the distinct values of a key as Python objects `[d]`: texts or numbers."""
         column = self._column(key, kind)
         values = column.texts.to_pylist()
         if kind not in TEXTS:  # the integers of texts are instants
             integers = column.integers.astype(np.bool_ if kind == "boolean" else np.int64)
             values += [*integers.tolist(), *column.floats.tolist()]
-        return np.array([*values, None], object)[:-1]  # an array of objects, whatever they are
+        return np.array([*values, None], object)[:-1]  # always an array of objects
 
     def _column(self, key: str, kind: ValueType) -> _KeyColumn:
         row = self._positions[key, kind]
@@ -315,14 +315,14 @@ class MetadataTable:
         """Write the table as `NAME.arrow`."""
         import pyarrow as pa
 
-        table = self._table.combine_chunks()  # one batch, so that no cell is searched for
+        table = self._table.combine_chunks()  # one batch, so that cells are found without a search
         path = writer.path(f"{name}.arrow")
         with path.open("wb") as file, pa.ipc.new_file(file, table.schema) as sink:
             sink.write_table(table)
 
     @classmethod
     def open(cls, artifact: Artifact, name: str, rows: int) -> MetadataTable:
-        """Map a table that `save` wrote; it is read and checked at first use."""
+        """Memory-map a table that `save` wrote; it is read and checked at first use."""
         path = artifact.path(f"{name}.arrow")
         with content_of(path):  # an empty file cannot be mapped
             content = np.memmap(path, np.uint8, "r")

@@ -1,4 +1,4 @@
-"""Passages, the unit that is indexed and returned: reading and checking them."""
+"""Read and check passages, the units that are indexed and returned."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from graphagg.rag.documents.tokens import prose, word_spans
 from graphagg.store.manifest import canonical_json
 
 SAMPLE = 200  # documents from which the language of a corpus is recognized
-_FEWEST = 5  # documents; below, no language is recognized
+_FEWEST = 5  # minimum number of documents to recognize a language
 _NOT_PROSE = frozenset(".csv .tsv .json .jsonl .ndjson .xlsx .xls .ods".split())
 _LAST_POSITION = 2**31 - 1
 TRAIL = " > "
-"""Stands between the title of a document and the headings above a piece of it."""
+"""Separator between the title of a document and the headings above a chunk of it."""
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
@@ -65,7 +65,7 @@ class Passage(Brief):
         return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
     def word_spans(self, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-        """Spans of the tokens of title and text, without reading what comes after token `end`."""
+        """Return the spans of the tokens of title and text; text after token `end` is not read."""
         titled = word_spans(self.title)
         first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
         return titled[begin:end] + self.in_full_text(word_spans(self.text, first or 0, last))
@@ -77,7 +77,7 @@ class Passage(Brief):
 
 
 def trail(title: str, headings: Iterable[str]) -> str:
-    """Join a document's title and the headings above a piece of it, each once.
+    """Join a document's title and the headings above a chunk of it, without duplicates.
 
     Examples:
         >>> trail("Travel policy", ["Travel policy", "Trains"])
@@ -92,12 +92,12 @@ def read_passages(
     r"""Read passages from a file or folder, one at a time.
 
     Reads JSON lines (also gzip), a JSON list, CSV and Parquet with the fields `id`, `text` and
-    optionally `title`, `metadata`, `document` and `position`; any other field becomes metadata. A
-    folder, or a file of another kind, is read by `read_documents`, a passage per document.
+    optionally `title`, `metadata`, `document` and `position`; any other field becomes metadata.
+    `read_documents` reads a folder, or a file of another type, with one passage per document.
 
     Args:
         path: a file or folder.
-        columns: other names of the fields `id`, `text` and `title`.
+        columns: names of the fields `id`, `text` and `title`, if they differ.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
@@ -123,8 +123,8 @@ def read_passages(
 
 
 def holds_documents(source: Path) -> bool:
-    """Whether a path is of documents (a folder, a PDF) or of passages (JSON lines, tables)."""
-    from graphagg.rag.documents.reading.kinds import DOCUMENTS  # questions read no files
+    """Return whether a path has documents (a folder, a PDF), not passages (JSON lines, tables)."""
+    from graphagg.rag.documents.reading.kinds import DOCUMENTS  # retrieval does not need it
 
     return source.is_dir() or source.suffix.lower() in DOCUMENTS
 
@@ -186,13 +186,13 @@ def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:
 
 def iterable(passages: Iterable[Any]) -> Iterable[Any]:
     """Iterate over passages, or over the rows of a data frame or an Arrow table."""
-    if hasattr(passages, "__arrow_c_stream__"):  # first, as `__iter__` of a table gives columns
+    if hasattr(passages, "__arrow_c_stream__"):  # first, since iterating a table yields columns
         return _table_rows(passages)
     is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if is_single or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
-            f"the passages are a {type(passages).__name__}, expected an iterable of them (a file "
-            "is read by read_passages)"
+            f"the passages are a {type(passages).__name__}, expected an iterable of passages "
+            "(read a file with read_passages)"
         )
     return passages
 
@@ -219,7 +219,7 @@ def metadata_json(passage: Passage) -> str:
 
 
 def passage_digest(passage: Passage) -> bytes:
-    """The sha256 over every field; document and position count only if one is set."""
+    """Return the sha256 of all fields; document and position count only if one is set."""
     fields: list[Any] = [passage.id, passage.title, passage.text, metadata_json(passage)]
     if passage.document or passage.position:
         fields += [passage.document, passage.position]
@@ -227,18 +227,18 @@ def passage_digest(passage: Passage) -> bytes:
 
 
 def corpus_digest(digests: Iterable[bytes]) -> str:
-    """Hex sha256 over the digests of passages, in order."""
+    """Return the hex sha256 of the digests of passages, in order."""
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     """Choose the language in which to index a corpus, by the prose of 200 of its documents.
 
-    Returns the code of the language of most documents; `auto` if that is less than nine of ten and
-    two languages have a tenth each, or if most are in languages without stems; None for English
-    and for fewer than 5 documents. Each document counts once, by its first sampled passage; code
-    and tables do not count. Fewer than 1.5 % of English passages are recognized as another
-    language, in every kind of corpus that was tried; so a tenth in another language is no
+    Returns the code of the most frequent language; `auto` if fewer than nine of ten documents are
+    in it and two languages have a tenth each, or if most are in languages without stems; None for
+    English and for fewer than 5 documents. Each document counts once, by its first sampled passage;
+    code and tables do not count. In every kind of corpus that was tried, fewer than 1.5 % of
+    English passages are recognized as another language; so a tenth in another language is not a
     recognition error.
     """
     sample: dict[str, str] = {}
@@ -258,8 +258,8 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
         language = AUTO if several else language
         shares = ", ".join(f"{code or 'other'} {n}" for code, n in counts.most_common(5))
         warnings.warn(
-            f"the documents are in several languages ({shares}): {language or 'en'} is taken; "
-            "`language` sets another",
+            f"the documents are in several languages ({shares}): using {language or 'en'}; "
+            "set `language` to change it",
             stacklevel=2,
         )
     return language

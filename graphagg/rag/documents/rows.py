@@ -1,4 +1,4 @@
-"""Rows of tables as passages: their columns, and the files of such rows."""
+"""Read rows of tables as passages: names of columns, and files with such rows."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from graphagg.rag.documents.reading.content import Unread
 from graphagg.tables import parquet_batches
 
 Row = tuple[Mapping[str, Any], str]
-"""A row by its columns, and its name for messages, such as `file:line`."""
+"""A row, by column, and its place for messages, such as `file:line`."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _KEPT = ("document", "position")  # fields of a passage that keep their names
 _WHEN = "when"
-# Functions import what loads numpy, so that a sync without changes does not.
+# Functions import the modules that load numpy, since a sync without changes does not need it.
 
 
 @dataclass(frozen=True)
 class RowConfig:
     """The columns of a table, or fields of an object, with the id, text and title of a passage.
 
-    All others become metadata.
+    All other columns become metadata.
 
     Attributes:
         id_column: column with the ids; integers become strings.
@@ -50,7 +50,7 @@ class RowConfig:
         return [self.id_column, self.text_column, self.title_column, self.when_column]
 
     def check(self, names: Collection[str], where: str) -> None:
-        """Raise `InvalidPassage` unless ids and texts are among the columns."""
+        """Raise `InvalidPassage` if the column of ids or of texts is missing."""
         missing = {self.id_column, self.text_column} - set(names)
         if missing:
             raise InvalidPassage(
@@ -94,8 +94,8 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 def read_rows(path: Path, columns: RowConfig = PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
 
-    Ids, texts and titles of CSV stay as they are written: 007 does not become 7. Raises
-    `UnreadableFile` if the file is missing or its content does not fit its suffix.
+    Ids, texts and titles in CSV are read as strings: 007 does not become 7. Raises
+    `UnreadableFile` if the file is missing or its content does not match its suffix.
     """
     from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
 

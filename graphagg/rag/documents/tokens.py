@@ -1,9 +1,9 @@
 """Tokenization of texts in any script, with the position of each token.
 
 A token is a run of letters, their marks and digits, case-folded, without accents. A run in a script
-without spaces, or in Korean, gives its overlapping pairs of characters, so that a name is found
-inside a run. Lines of code in a text begin with a tab, and contain no sentences and no names but
-codes (`graphagg.rag.documents.codes`).
+without spaces, or in Korean, is split into overlapping pairs of characters (bigrams), so that a
+name is found inside a run. Lines of code in a text begin with a tab; they have no sentences, and no
+names except codes (`graphagg.rag.documents.codes`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from itertools import islice, pairwise
 from graphagg.rag.documents.codes import Code, code_key, codes
 
 CODE = "\t"
-"""Lines of code begin with it."""
+"""The prefix of lines of code."""
 _BLOCK = re.compile(r"^\t.*+(?:\n\t.*+)*+", re.MULTILINE)
 
 
 def code_blocks(text: str) -> list[tuple[int, int]]:
-    """Find the runs of lines of code, `(start, end)`."""
+    """Find the blocks of code lines, as spans `(start, end)`."""
     return [match.span() for match in _BLOCK.finditer(text)] if CODE in text else []
 
 
 def prose(text: str) -> Iterator[tuple[int, int]]:
-    """Find the text between the blocks of code, `(start, end)`."""
+    """Find the text between the blocks of code, as spans `(start, end)`."""
     start = 0
     for begin, end in code_blocks(text):
         if text[start:begin].strip():
@@ -44,8 +44,8 @@ UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_BIGRAMS = UNSPACED + "\uac00-\ud7a3"  # Korean glues its particles to the words
-_BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # where words may hold marks or no spaces
+_BIGRAMS = UNSPACED + "\uac00-\ud7a3"  # Korean attaches particles to words
+_BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # words may have marks, or no spaces
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
 _ASCII_WORD = re.compile("[a-z0-9]+")  # in lower case; a third faster than `_WORD`
@@ -69,7 +69,7 @@ _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de
 _HUMP = re.compile(f"[{_LOWER}][{_UPPER}]")
 _PIECE_OF_COMPOUND = re.compile(rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|\d+")
 
-# Marks that readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not in the
+# Marks that people often omit or cannot see: accents of Latin, Greek and Cyrillic (but not in the
 # letters \u0439, \u045e and \u0457), Hebrew points, Arabic vowels and hamza seats, the tatweel,
 # joiners, soft hyphens, marks of direction and of variation.
 _OPTIONAL = re.compile(
@@ -81,7 +81,7 @@ _OPTIONAL = re.compile(
 )
 
 
-# Letters that have no accent to leave out, as most keyboards write them.
+# Letters whose mark is not a separable accent, as they are typed on most keyboards.
 _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
 _TRANSCRIPTIONS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue",
@@ -94,7 +94,7 @@ class TextTokens:
     """The tokens of one text, in order."""
 
     words: list[str]  # normal forms
-    spans: list[tuple[int, int]]  # in characters of the text; the pairs of one run share its span
+    spans: list[tuple[int, int]]  # character offsets; the bigrams of one run share its span
 
     def __len__(self) -> int:
         return len(self.words)
@@ -115,7 +115,7 @@ def scan(text: str) -> TextTokens:
 
 
 def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-    """Compute `scan(text).spans[begin:end]` without reading the text after them."""
+    """Compute `scan(text).spans[begin:end]` without reading the text after these tokens."""
     if text.isascii():
         matches = _pattern(text).finditer(text.lower())
         return [match.span() for match in islice(matches, begin, end)]
@@ -136,7 +136,7 @@ def tokenize(text: str) -> list[str]:
         return _with_years(_pattern(text).findall(text.lower()), text)
     words: list[str] = []
     for piece in _PIECE.findall(text):
-        if piece.isascii() and piece.isalnum():  # most pieces, without a call
+        if piece.isascii() and piece.isalnum():  # a fast path for most pieces
             words.append(piece.lower())
         else:
             words += _normal(piece)
@@ -144,7 +144,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def _with_years(words: list[str], text: str) -> list[str]:
-    """Replace fiscal years by years: FY2018 and FY18 are 2018."""
+    """Replace fiscal years by years: FY2018 and FY18 become 2018."""
     if "FY" not in text and "fy" not in text:
         return words
     return [_year(word[2:]) if _FISCAL.fullmatch(word) else word for word in words]
@@ -155,9 +155,9 @@ def _year(digits: str) -> str:
 
 
 def _quarters(text: str) -> Iterator[str]:
-    """Find quarters: "Q2 2022", "2Q22" and "second quarter of 2022" are 2022q2.
+    """Yield quarters: "Q2 2022", "2Q22" and "second quarter of 2022" become 2022q2.
 
-    Also yields years that are no words of their own.
+    Also yields the year if it is not a separate token.
     """
     for match in _QUARTER.finditer(text):
         year_before, *numbers, year_behind = match.groups()
@@ -169,9 +169,9 @@ def _quarters(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=256)  # the chunks of a document have one name
 def name_words(name: str) -> Sequence[str]:
-    """The distinct words of the name of a document, also inside compounds, and its quarters.
+    """Return the distinct words of a document name, also inside compounds, and its quarters.
 
-    Of a date only the year is a word.
+    Only the year of a date is a word.
 
     Examples:
         >>> name_words("reports/ACME_annualReport-2019Q1")
@@ -187,8 +187,8 @@ def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
     """Find the words inside compounds in camel case, Latin letters only, and quarters of years.
 
     `AdamSmith` has adam and smith, `parseHTTPHeader` has parse, http and header. Word search
-    indexes them beside the whole word, and the keys of codes that are several tokens: IM-22 has
-    im22. Pass `of_text` if the codes of the text are known.
+    indexes them in addition to the whole word. The result also has the keys of codes that consist
+    of several tokens: im22 for IM-22. Pass the codes of the text as `of_text` if you have them.
     """
     words = _WORD.findall(text) if _HUMP.search(text) else ()
     compounds = (word for word in words if _HUMP.search(word))
@@ -206,7 +206,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def entity_key(text: str) -> str:
-    """Normalize a mention: its tokens without a leading article, joined by blanks.
+    """Normalize a mention: its tokens without a leading article, joined by spaces.
 
     Mentions with equal keys are one entity. A code has its own key
     (`graphagg.rag.documents.codes`).
@@ -252,9 +252,9 @@ def _few_marks(piece: str) -> str:
 
 @cache
 def _with_marks() -> tuple[re.Pattern[str], ...]:
-    """Patterns of a word and of a character with their marks; `re` has no class for marks.
+    """Return patterns of a word and of a character, with marks; `re` has no class for marks.
 
-    The third is of a run of characters that are read by pairs, group 1, or of others.
+    The third pattern matches a run of characters; group 1 is set if it is split into bigrams.
     """
     every = map(chr, range(0x300, 0x20000))
     marks = "".join(c for c in every if unicodedata.category(c).startswith("M"))
@@ -268,5 +268,5 @@ def _pairs(run: str, unit: re.Pattern[str]) -> list[str]:
 
 
 def is_capital(character: str) -> bool:
-    """Whether a token that begins with this character may be a name: it is not lower case."""
+    """Return whether a token that begins with this character may be a name (not lower case)."""
     return not character.islower()

@@ -1,7 +1,7 @@
 """Names from a user's list, with aliases; they are found in every text.
 
 A name and its aliases are one entity, found in any letter case; an alias in capitals ("SRE", "US")
-only in capitals. A file of names has a name per line, followed by its aliases, separated by `=`.
+only in capitals. A file of names has one name per line, followed by its aliases, separated by `=`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LONGEST = 10  # words
 
 @dataclass(frozen=True)
 class ListedName:
-    """A name of a user's list with other spellings."""
+    """A name from a user's list, with its aliases."""
 
     name: str
     aliases: tuple[str, ...] = ()
 
 
 class ListedNames:
-    """The names of a list, checked.
+    """A validated list of names.
 
     Raises `InvalidParameter` for a name or alias without a letter or digit, longer than 10 words or
     listed twice.
@@ -45,7 +45,7 @@ class ListedNames:
             if "##" in entry.name:
                 raise InvalidParameter(
                     f"names: {entry.name!r} is a pattern, expected a name; leave it out, since "
-                    "codes such as WO-2231 are names by themselves"
+                    "codes such as WO-2231 are recognized without a list"
                 )
             key = entity_key(entry.name)
             self._name_of[key] = entry.name
@@ -75,15 +75,15 @@ class ListedNames:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 over all names."""
+        """The sha256 of all names."""
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain JSON values, as stored in a manifest."""
+        """Return plain JSON values, as stored in a manifest."""
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
 
     def resolve_aliases(self, text: str) -> str:
-        """A text with the name in place of each alias."""
+        """Replace each alias in a text with its name."""
         pieces, end = list[str](), 0
         for place in sorted(self.find(text, scan(text)), key=lambda each: (each.start, -each.end)):
             if place.start >= end:
@@ -94,7 +94,7 @@ class ListedNames:
         return "".join([*pieces, text[end:]])
 
     def other_words(self, text: str, names: Iterable[Code]) -> Iterator[str]:
-        """The words of names that aliases in a text leave out."""
+        """Yield the words of listed names that are missing from the aliases in a text."""
         for place in names:
             if place.key in self._name_of:
                 words = tokenize(text[place.start : place.end])
@@ -121,7 +121,7 @@ def _read(path: Path) -> Iterator[ListedName]:
 
 
 def _entry(value: Any, where: str) -> ListedName:
-    """A listed name of a line or a mapping; raises `InvalidParameter` with the place."""
+    """Convert a line or a mapping to a listed name; `InvalidParameter` names the place."""
     if isinstance(value, str):
         first, *others = map(str.strip, value.split("="))
         value = {"name": first, "aliases": others}

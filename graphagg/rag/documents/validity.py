@@ -1,4 +1,4 @@
-"""Splits a document at its sections that are valid from a date: they are versions of each other."""
+"""Split a document at sections that are valid from a date: they are versions of each other."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from graphagg.rag.documents.reading.document import Document, Link, Mark
 
 
 def by_validity(document: Document) -> Iterator[Document]:
-    """Yield a document without its sections "valid from" a date, and each of these as a document.
+    """Yield a document without its sections "valid from" a date, and each such section by itself.
 
-    Two sections at least must have one heading, except for the date, below the same headings.
+    At least two sections must have the same heading, except for the date, below the same headings.
 
     Examples:
         >>> marks = (Mark(0, ("Valid from 2023",)), Mark(9, ("Valid from May 2025",)))
@@ -42,12 +42,12 @@ def by_validity(document: Document) -> Iterator[Document]:
 
 
 def _dated(heading: tuple[str, ...]) -> tuple[str, ...]:
-    """A heading with those above it, down to one that states a date; () without."""
+    """Return the headings from the top to the first that states a date; () if none does."""
     return heading[: next((n for n, each in enumerate(heading, 1) if valid_from(each)), 0)]
 
 
 def _part(document: Document, spans: Sequence[tuple[int, int]]) -> Document:
-    """Some spans of a document, in order."""
+    """Return a document with only these spans of the text, in order."""
     text, marks, links, anchors = "", list[Mark](), list[Link](), dict[str, int]()
     for start, end in spans:
         shift, inside = len(text) - start, range(start, end + (end == len(document.text)))

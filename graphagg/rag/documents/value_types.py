@@ -1,8 +1,8 @@
 """Types of metadata values, the type of a key over all segments, and comparisons of values.
 
 Strings are of type `date` if each is an ISO 8601 date or date and time (`parse_instant`). Numbers
-are floats and integers of 64 bits. Objects, larger integers and lists of differing kinds are
-`mixed`, and not stored; `[]` counts as the kind of the key's other lists.
+are floats and 64-bit integers. Objects, larger integers and lists with values of several types are
+`mixed` and are not stored; `[]` counts as the type of the key's other lists.
 
 A key has the type that most of its values have, over all segments; ties go to the first type of
 `FAMILIES`, and a key is `mixed` only if all its values are. null and NaN count as absent.
@@ -70,7 +70,7 @@ def _main_type(counts: Counter[ValueType]) -> ValueType:
 
 
 def type_of(value: object) -> ValueType | None:
-    """The type of one value, None if it counts as absent; a date is of type string here."""
+    """Return the type of one value, None if it counts as absent; a date is of type string here."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -88,7 +88,7 @@ def type_of(value: object) -> ValueType | None:
 
 
 def is_int64(value: float) -> bool:
-    """Whether a number is an integer of 64 bits."""
+    """Return whether a number is a 64-bit integer."""
     return -(2**63) <= value < 2**63 and value == int(value)
 
 
@@ -102,15 +102,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 NEVER = -(2**63)
-"""The instant of a passage without a date, and of a text that is no date; before all others."""
+"""The instant of a passage without a date, or of a text that is not a date; before all others."""
 
 
 def parse_instant(text: str) -> int | None:
     """Parse an ISO 8601 date, or date and time, to microseconds since 1970 in UTC.
 
-    Returns None for any other text. Takes `YYYY-MM-DD`, then optionally `T` or a blank and
+    Returns None for any other text. Accepts `YYYY-MM-DD`, then optionally `T` or a space and
     `hh:mm[:ss[.fraction]]` with or without `Z` or `+hh[[:]mm]`. A date is the instant at which it
-    begins; without an offset it is in UTC; digits finer than a microsecond are cut.
+    begins. Times without an offset are in UTC; digits beyond microseconds are cut off.
     """
     if not _DATE.fullmatch(text):
         return None
@@ -128,7 +128,7 @@ def compare(values: Array, operator: str, operands: Sequence[Any]) -> Mask:
     if operator == "in":
         fits = is_int64 if is_integer else lambda x: float(x) == x
         return np.isin(values, np.array([x for x in operands if fits(x)], values.dtype))
-    # A number between two values of the type is replaced by the one on the side that decides.
+    # Round a limit between two values of the dtype to the one that gives the same comparison.
     (limit,), is_down = operands, operator in ("gt", "lte")
     if is_integer:
         limit = math.floor(limit) if is_down else math.ceil(limit)
@@ -140,7 +140,7 @@ def compare(values: Array, operator: str, operands: Sequence[Any]) -> Mask:
 
 
 def compare_texts(texts: pa.Array, operator: str, operands: Sequence[Any]) -> Mask:
-    """Compare texts with texts, by their code points."""
+    """Compare texts by their code points."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,1 +1,1 @@
-"""Measures retrieval: recall, comparison of modes, causes of failures."""
+"""Evaluate retrieval: gold questions and drafts of them, metrics, and a gate for CI."""

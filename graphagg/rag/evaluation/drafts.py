@@ -1,8 +1,8 @@
 """Drafts of questions with gold passages, from names of a corpus, without a language model.
 
-A draft asks about a name that one passage has alone, or for the connection of two such names, whose
-passages share a third, rare name. So its gold passages follow from the index. Whether a person
-would ask it, and whether other passages answer it too, does not: somebody has to check each one.
+A draft is about a name that only one passage contains, or about the connection of two such names
+whose passages share a third, rare name. So the index determines its gold passages. It cannot tell
+if a person would ask the question, or if other passages answer it too: check every draft yourself.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 DRAFT_ONE, DRAFT_TWO = "draft, one passage", "draft, two passages"
 """Types of drafts."""
-_SHARED = 3  # passages that a connecting name may have
+_SHARED = 3  # maximum number of passages that contain a connecting name
 
 
 def draft_questions(
     index: PassageIndex, count: int = 50, random_state: int = 0
 ) -> list[GoldQuestion]:
-    """Draft questions about one passage and about two, equally many if possible.
+    """Draft questions about one passage and about two passages, half of each if possible.
 
     The same passages give the same drafts, whatever their order. The questions are in English.
 
@@ -42,7 +42,7 @@ def draft_questions(
         random_state: seed of the choice.
 
     Raises:
-        EmptyCorpus: no passage has a name of its own.
+        EmptyCorpus: no name occurs in one passage only.
 
     Examples:
         >>> import tempfile
@@ -66,7 +66,7 @@ def draft_questions(
         elif df[entity] <= _SHARED:
             shared.setdefault(entity, []).append(row)
     if not own:
-        raise EmptyCorpus("no passage has a name of its own; write the questions yourself")
+        raise EmptyCorpus("no name occurs in one passage only; write the questions yourself")
 
     def ids(rows: tuple[int, ...]) -> tuple[str, ...]:
         return tuple(sorted(snapshot.corpus.id(row) for row in rows if row in own))

@@ -1,4 +1,4 @@
-"""A gate for CI: least values of metrics, and a report as Markdown or JUnit XML."""
+"""A quality gate for CI: minimum values of metrics, and a report in Markdown or JUnit XML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphagg.rag.evaluation.measure import RetrievalEvaluation
 
 @dataclass(frozen=True)
 class MetricCheck:
-    """A metric and its least value, both from 0 to 1."""
+    """The value of a metric and its minimum, both from 0 to 1."""
 
     metric: str
     least: float
@@ -21,7 +21,7 @@ class MetricCheck:
 
     @property
     def passes(self) -> bool:
-        """Whether the value is not below the least one."""
+        """Whether the value reaches the minimum."""
         return self.value >= self.least
 
     def __str__(self) -> str:
@@ -30,10 +30,10 @@ class MetricCheck:
 
 
 def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list[MetricCheck]:
-    """Compare metrics with least values such as `recall@5=0.8`.
+    """Compare metrics with minimum values such as `recall@5=0.8`.
 
     Raises:
-        InvalidParameter: a text has another form, or names a metric that was not measured.
+        InvalidParameter: a text has the wrong format, or names a metric that was not measured.
     """
     checks = []
     for text in least:
@@ -52,7 +52,7 @@ def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list
 
 
 def check_report(path: Path) -> None:
-    """Raise `InvalidParameter` for a report of another kind than `.md` and `.xml`."""
+    """Raise `InvalidParameter` if the name of the report does not end in `.md` or `.xml`."""
     if path.suffix not in (".md", ".xml"):
         raise InvalidParameter(f"report is {str(path)!r}, expected a name that ends in .md or .xml")
 

@@ -1,8 +1,8 @@
 """Evaluation of retrieval: recall, time per stage, and paired differences of two runs.
 
 Intervals are 95 % percentile bootstrap intervals over questions: 1,000 draws with replacement,
-seeded by `random_state`. A paired difference is the mean gain over questions, so what makes a
-question hard for both runs cancels out.
+seeded by `random_state`. A paired difference is the mean gain over questions, so the difficulty of
+a question for both runs cancels out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)
 METRICS = (*(f"recall@{k}" for k in RECALL_AT), *(f"all_gold@{k}" for k in ALL_GOLD_AT))
 CONTAIN = tuple(f"contain@{k}" for k in RECALL_AT)
-"""Metrics of answers; `METRICS` measure gold passages."""
+"""Metrics for questions with answers; `METRICS` are for questions with gold passages."""
 DRAWS = 1_000
 
 Outcomes = npt.NDArray[np.float64]
@@ -43,11 +43,11 @@ Outcomes = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over questions with intervals, in percent; of a difference of runs in percent points.
+    """Means over questions with intervals, in percent; percentage points for a paired difference.
 
     `recall@k` is the mean share of gold passages among the first k hits, `all_gold@k` the share of
-    questions with all of them there, `contain@k` the share with an answer in text or title of a
-    hit.
+    questions with all of them there, `contain@k` the share of questions with an answer in the text
+    or title of these hits.
     """
 
     questions: int
@@ -79,7 +79,7 @@ def _percent(shares: Outcomes) -> list[float]:
 
 
 def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcomes, Outcomes]:
-    """The 95 % intervals of the means of columns `[n, m]`, `[m]` each; whole rows are drawn."""
+    """Return 95 % intervals of the means of columns `[n, m]`, `[m]` each; resamples whole rows."""
     rng, n = np.random.default_rng(random_state), len(values)
     means = np.array([values[rng.integers(n, size=n)].mean(axis=0) for _ in range(DRAWS)])
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
@@ -87,7 +87,7 @@ def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcom
 
 
 def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
-    """The metrics of some questions: `METRICS` if all have gold, `CONTAIN` if all have answers."""
+    """Return the metrics that apply: `METRICS` if all have gold, `CONTAIN` if all have answers."""
     without = {
         "gold ids": sum(not question.gold for question in questions),
         "answers": sum(not question.answers for question in questions),
@@ -103,7 +103,7 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
 def outcome_of(
     snapshot: PassageSnapshot, question: GoldQuestion, hits: Sequence[Hit]
 ) -> dict[str, float]:
-    """The metrics of one answer, 0 to 1; a hit also counts for its document and its copies."""
+    """Compute the metrics of one answer, 0 to 1; a hit also counts for its document and copies."""
     outcomes = {}
     copies = ([snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies] for hit in hits)
     same = [[hit.passage, *others] for hit, others in zip(hits, copies, strict=True)]
@@ -123,7 +123,7 @@ def outcome_of(
 
 
 def _words(text: str) -> str:
-    """The folded words of a text with a blank around each, so that only whole words match."""
+    """Return the normal forms of words, separated by spaces, so that only whole words match."""
     return f" {' '.join(tokenize(text))} "
 
 
@@ -135,11 +135,11 @@ class RetrievalEvaluation(Brief):
     """Retrieval quality over a set of questions, and latency one question at a time.
 
     Attributes:
-        overall: of all questions.
-        by_type: of the questions of each type.
+        overall: metrics of all questions.
+        by_type: metrics of the questions of each type.
         latency_ms: wall time by stage (and `total`), `p50` and `p99`.
         gold_missing: number of gold ids that are not in the index; they count as not found.
-        outcomes: `[n, m]` of each question, a column for each metric of `quality`, 0 to 1.
+        outcomes: `[n, m]` 0 to 1, a row per question and a column per metric of `quality`.
 
     Examples:
         >>> nothing = Summary.from_outcomes(np.zeros((3, 5)))
@@ -182,9 +182,9 @@ def evaluate(
     random_state: int = 0,
     progress: Progress = silent,
 ) -> RetrievalEvaluation:
-    """Ask every question alone, as a user would, and compare the hits with its gold passages.
+    """Run the questions one at a time, as a user would, and compare the hits with the gold.
 
-    The linear algebra of retrieval runs on one thread meanwhile; the encoder keeps its threads.
+    Meanwhile, the linear algebra of retrieval uses one thread; the encoder keeps its threads.
 
     Examples:
         >>> import tempfile
@@ -226,7 +226,7 @@ def evaluate(
 def _timed_answers(
     index: PassageIndex, mode: Mode, config: Config | None
 ) -> Callable[[str], tuple[list[Hit], list[float]]]:
-    """A function from a question to its hits, and milliseconds of each stage."""
+    """Return a function that answers a question: the hits, and the milliseconds of each stage."""
     request = Request(mode=mode, config=config)
     retriever = index.retriever(request)
 
@@ -243,7 +243,7 @@ def _timed_answers(
 
 
 def _percentiles(times: Outcomes) -> dict[str, dict[str, float]]:
-    """Percentiles of milliseconds `[n, stages]`, by stage."""
+    """Compute percentiles of milliseconds `[n, stages]`, by stage."""
     columns = {**dict(zip(STAGES, times.T, strict=True)), "total": times.sum(axis=1)}
     return {
         stage: {f"p{p}": round(float(np.percentile(column, p)), 3) for p in (50, 99)}
@@ -254,22 +254,22 @@ def _percentiles(times: Outcomes) -> dict[str, dict[str, float]]:
 def difference(
     run: RetrievalEvaluation, base: RetrievalEvaluation, random_state: int = 0
 ) -> Summary:
-    """The gain of `run` over `base`, question by question, in percent points."""
+    """Compute the mean gain of `run` over `base`, paired by question, in percentage points."""
     if len(run.outcomes) != len(base.outcomes):
         raise InvalidParameter(
             f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
-            "evaluate both on the same ones"
+            "evaluate both on the same questions"
         )
     return Summary.from_outcomes(run.outcomes - base.outcomes, random_state, tuple(run.quality))
 
 
 class ConfidenceThreshold(NamedTuple):
-    """A threshold of confidence, below which a share of wrong answers is.
+    """A threshold of confidence that refuses a share of wrong answers.
 
     Attributes:
         value: the threshold; an answer of exactly this confidence is not refused.
-        wrong: number of wrong answers, and `refused`, of those that it refuses.
-        right: number of right answers, and `lost`, of those that it refuses.
+        wrong: number of wrong answers; the threshold refuses `refused` of them.
+        right: number of right answers; the threshold refuses `lost` of them.
 
     Examples:
         >>> ConfidenceThreshold(0.2, wrong=100, refused=90, right=80, lost=4).refused
@@ -287,10 +287,10 @@ def confidence_threshold(
     index: PassageIndex, questions: Sequence[GoldQuestion], refuse: float = 0.9, *,
     mode: Mode = DEFAULT_MODE, progress: Progress = silent,
 ) -> ConfidenceThreshold:  # fmt: skip
-    """Find the `min_confidence` that a share `refuse` of wrong answers of five hits does not reach.
+    """Find the `min_confidence` that refuses a share `refuse` of the wrong answers of five hits.
 
-    A question with gold ids is asked a second time with its gold passages hidden; that answer is
-    wrong.
+    Each question with gold ids runs a second time with its gold passages excluded; that answer
+    counts as wrong.
 
     Raises:
         InvalidParameter: `refuse` is not between 0 and 1, the mode has no confidence, or no answer
@@ -322,7 +322,7 @@ def confidence_threshold(
     if not wrong or mode == "bm25":
         raise InvalidParameter(
             f"no wrong answer of mode {mode!r} has a confidence; give questions with gold ids, or "
-            "that the passages do not answer, and another mode than bm25"
+            "questions without an answer in the passages, and a mode other than bm25"
         )
     last = math.ceil(refuse * len(wrong)) - 1
     value = float(np.nextafter(sorted(wrong)[last], 1.0)) if last >= 0 else 0.0

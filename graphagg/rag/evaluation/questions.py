@@ -21,7 +21,7 @@ from graphagg.rag.question.request import check_question
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 _GOLD = ("gold_passage_ids", "gold_document_ids")
-_COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they are written
+_COLUMNS = RowConfig("id", "question", "answers")  # columns that are read as strings from CSV
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,8 +33,8 @@ class GoldQuestion(Brief):
         text: the question.
         gold: ids of the passages, or of the documents, that must be retrieved together; a chunk
             counts for its document.
-        type: a label to group by; "" where there is none.
-        answers: strings, one of which a passage should contain; there are gold ids or answers.
+        type: a label to group by; "" if there is none.
+        answers: strings, one of which a passage should contain; gold ids or answers are required.
 
     Examples:
         >>> GoldQuestion("q1", "Where was Ada born?", frozenset({"ada"})).gold
@@ -52,14 +52,14 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
     """Read questions with their gold passages or answers.
 
     Fields: `question`; `gold_passage_ids` or `gold_document_ids` (an id, or a list of ids), or
-    `answers` (a string, or a list); optionally `id` and `type`. Other fields are not read.
+    `answers` (a string, or a list); optionally `id` and `type`. Other fields are ignored.
 
     Args:
         source: JSON lines (also gzip), a JSON list, CSV or Parquet; or rows: mappings, a data frame
-            or an Arrow table. In CSV a list is written as in JSON.
+            or an Arrow table. In CSV, a list is written as JSON.
 
     Raises:
-        UnreadableFile: the file is missing, broken or holds no question.
+        UnreadableFile: the file is missing, is broken or contains no questions.
         InvalidQuestion: a field is missing or of the wrong type.
 
     Examples:
@@ -73,7 +73,7 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
     else:
         rows = ((row, f"question {i}") for i, row in enumerate(iterable(source)))
         name = "the questions"
-    # A service logs refused questions too: nothing is expected of them until someone adds gold.
+    # A service also logs refused questions: skip them until someone adds gold ids or answers.
     questions = [
         _as_question(record, where) for record, where in rows
         if record.get("type") != "refused" or any(map(record.get, (*_GOLD, "answers")))
@@ -103,7 +103,7 @@ def _as_question(record: Mapping[str, Any], where: str) -> GoldQuestion:
 
 
 def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
-    """The strings of a field: one, or a list of them; a list may be written as JSON."""
+    """Return the strings of a field, which holds one string, a list, or a list as JSON text."""
     value = record.get(name)
     if isinstance(value, str) and value.lstrip().startswith("["):
         with suppress(ValueError):
@@ -112,7 +112,7 @@ def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     plain = [str(each) if isinstance(each, Integral) else each for each in values]
     strings = [each for each in plain if each is not None]
     if not all(isinstance(each, str) and each.strip() for each in strings):
-        raise InvalidQuestion(f"{where}: {name} is {value!r}, expected a string or a list of them")
+        raise InvalidQuestion(f"{where}: {name} is {value!r}, expected a string or list of strings")
     return strings
 
 

@@ -343,9 +343,9 @@ def test_filters_on_what_there_is_not(index: PassageIndex) -> None:
     wrong = {
         rf"unknown key 'sort'. {keys} \(number\)": {"sort": "city"},
         rf"unknown key 'kin'; did you mean 'kind'\? {keys}": {"not": {"kin": "city"}},
-        "key 'kind' is of type string: 'eq' wants a string": {"kind": 5},
-        "key 'year' is of type number: 'gte' wants a finite number": {"year": {"gte": "1843"}},
-        "key 'when' is of type date: 'lt' wants an ISO 8601 date": {"when": {"lt": "soon"}},
+        "key 'kind' is of type string: 'eq' needs a string": {"kind": 5},
+        "key 'year' is of type number: 'gte' needs a finite number": {"year": {"gte": "1843"}},
+        "key 'when' is of type date: 'lt' needs an ISO 8601 date": {"when": {"lt": "soon"}},
         "operator 'gt' does not apply to key 'tags'": {"tags": {"gt": "x"}},
         "filter 'city': a str, expected a mapping": "city",
     }

@@ -1,8 +1,8 @@
-"""Conversion of files in a child process, with limits of time and memory.
+"""Convert files in a child process, with time and memory limits.
 
-A converter that hangs, takes too much memory or crashes loses only that file. A request is a line
-of JSON and the bytes of the file. An answer is a line of JSON with some of its documents; an empty
-line requests more of them.
+If a converter hangs, takes too much memory or crashes, only that file is lost. A request is a line
+of JSON and the bytes of the file. An answer is a line of JSON with a batch of documents; an empty
+line requests the next batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
 _MIB = 2**20
 _BASE = 512 * _MIB  # address space of Python and its libraries
-_BATCH = 100  # documents of an answer
+_BATCH = 100  # documents per answer
 
 
 class BoundedConverter:
@@ -34,23 +34,23 @@ class BoundedConverter:
     def __init__(self, seconds: int, memory: int) -> None:
         self._seconds, self._memory = seconds, memory
         self._child: subprocess.Popen[bytes] | None = None
-        self._is_busy = False  # with a file
+        self._is_busy = False  # whether it is still converting a file
 
     def convert(
         self, name: str, content: bytes, limits: ConversionLimits
     ) -> Iterator[Content | Unread]:
-        """Convert a file; raise `Unread` if it cannot be read or passes a limit.
+        """Convert a file; raise `Unread` if it cannot be read or exceeds a limit.
 
-        A file that ends a process which converted others before gets one of its own: what is left
-        out does not depend on which files shared a process.
+        If the process ends and had converted other files before, we retry the file in a new
+        process, so that the files left out do not depend on which files shared a process.
         """
-        if self._is_busy:  # nobody wanted the rest of the file before
+        if self._is_busy:  # the caller stopped in the middle of the previous file
             self.close()
         is_fresh, count, seconds = self._child is None, 0, float(self._seconds)
         request = json.dumps([name, len(content), *limits[:2]]).encode() + b"\n" + content
         try:
             while request:
-                start = monotonic()  # the time between two answers is not the converter's
+                start = monotonic()  # time that the caller spends between answers does not count
                 answer = self._answer(request, seconds)
                 seconds, request = seconds - monotonic() + start, b"\n" * answer["more"]
                 count += len(answer["contents"])
@@ -67,7 +67,7 @@ class BoundedConverter:
             raise Unread(*answer["fault"])
 
     def _answer(self, request: bytes, seconds: float) -> dict[str, Any]:
-        """Send a request; raises `Unread` if the answer is late, `EOFError` if the process ends."""
+        """Send a request; raise `Unread` if the answer is late, `EOFError` if the process ends."""
         child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None, "both are pipes"
         timer = Timer(max(0, seconds), child.kill)
@@ -91,7 +91,7 @@ class BoundedConverter:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", __name__, str(self._memory)]
-        # A worker of Spark finds packages that were shipped with a job by `sys.path` alone.
+        # On a Spark worker, packages that were shipped with a job are only on `sys.path`.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -103,7 +103,7 @@ class BoundedConverter:
         child, self._child, self._is_busy = self._child, None, False
         if child is not None:
             child.kill()
-            with suppress(OSError):  # of what it did not read
+            with suppress(OSError):  # the child may not have read all input
                 child.communicate()
 
 
@@ -131,9 +131,9 @@ def _message(content: Content | Unread) -> dict[str, Any] | tuple[str, ...]:
 
 
 def _answers(name: str, content: bytes, limits: ConversionLimits) -> Iterator[dict[str, Any]]:
-    """Convert a file; the last answer has the error that ended the conversion."""
+    """Convert a file; the last answer has the error if one ended the conversion."""
     converter = converter_of(name)
-    assert converter is not None, "the parent asks for files that have one"
+    assert converter is not None, "the parent sends only files that have one"
     contents: list[Any] = []
     answer: dict[str, Any] = {"contents": contents, "missing": None, "fault": None, "more": True}
     try:
@@ -160,7 +160,7 @@ def _serve(memory: int) -> None:
         limit = _BASE + memory * _MIB
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # what a converter prints is no answer
+    sys.stdout = sys.stderr  # keep the prints of a converter out of the answers
     for request in source:
         name, size, *limits = json.loads(request)
         for answer in _answers(name, source.read(size), ConversionLimits(*limits)):

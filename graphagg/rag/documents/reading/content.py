@@ -13,10 +13,10 @@ _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 
 
 class Unread(Exception):
-    """A file, or a row of one, that cannot be read; a folder is read without it.
+    """A file, or a row of one, cannot be read; the rest of the folder is still read.
 
-    `kind` is counted; `reason` is the cause and what to do, "" if the kind is enough; `row` is the
-    id of a row of a table, "" for a whole file.
+    Reports count faults by `kind`. `reason` is the cause and what to do, "" if the kind is enough.
+    `row` is the id of a row of a table, "" for a whole file.
     """
 
     def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
@@ -28,13 +28,13 @@ class Unread(Exception):
 
 
 def fault_of(error: Exception) -> Unread:
-    """The fault of a file whose converter raised an error; converters raise anything."""
+    """Return the fault for an error that a converter raised; it may be any exception."""
     message = " ".join(str(error).split())[:200]
     return Unread("broken", f"it cannot be read ({type(error).__name__}: {message})")
 
 
 class Quotation(NamedTuple):
-    """A quotation `text[start:end]` of a mail; the text before `body` names its author and date."""
+    """A quotation `text[start:end]` in a mail; `text[start:body]` has its author and date."""
 
     start: int
     body: int
@@ -42,13 +42,13 @@ class Quotation(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message of a chat; without text if it is a notice, such as that someone joined."""
+    """A chat message; its text is "" if it is a notice, such as that someone joined."""
 
     sent: str  # ISO 8601, in UTC if the export has the offset
     author: str
     text: str
     id: str = ""
-    answers: str = ""  # the id of a message in the same chat
+    answers: str = ""  # id of the message in the same chat that it replies to
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Content:
 
 
 class Heading(NamedTuple):
-    """A heading `text[start:end]`, and its words without markup; level 1 is the outermost."""
+    """A heading `text[start:end]`, and its text without markup; level 1 is the outermost."""
 
     start: int
     end: int
@@ -113,7 +113,7 @@ class Composer:
         return start
 
     def heading(self, level: int, text: str) -> int:
-        """Add a heading on a line of its own; return its offset."""
+        """Add a heading on a separate line; return its offset."""
         text = " ".join(text.split())
         start = self.block(text)
         if text:
@@ -163,12 +163,12 @@ def _title_heading(
     if title:
         return next((h for h in leads if h.text.casefold() == title.casefold()), None)
     tops = [h for h in headings if h.level == 1]
-    alone = tops if len(tops) == 1 and not first_only else []  # of several, each is a section
+    alone = tops if len(tops) == 1 and not first_only else []  # several ones are sections
     return next(iter([*alone, *leads]), None)
 
 
 def _marks(headings: Sequence[Heading], pages: Sequence[PageStart], cut: int) -> Iterator[Mark]:
-    """A mark for each offset where a heading or a page begins; offsets lose `cut` characters."""
+    """Yield a mark for each offset, less `cut`, at which a heading or a page begins."""
     path: list[tuple[int, str]] = []  # the enclosing headings, by ascending level
     page: int | None = None
     begins: list[Heading | PageStart] = [*pages, *headings]

@@ -1,7 +1,7 @@
-"""Chats as documents: a thread is one, and so are the messages between two longer pauses.
+"""Chats as documents: one per thread, and one per run of messages without a longer pause.
 
-Files that are named by a day, `general/2026-01-31.json`, are one chat, named by their folder: the
-days of a Slack export are joined. Names of users and channels come from the lists of the export.
+Files named after a day, such as `general/2026-01-31.json`, form one chat, named after the folder:
+this joins the days of a Slack export. Names of users and channels come from lists in the export.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PAUSE = timedelta(hours=1)
 
 
 class Chat(NamedTuple):
-    """The messages of a file."""
+    """The chat messages of one file."""
 
     document: Document
     messages: tuple[Message, ...]
@@ -37,7 +37,7 @@ _Sent = tuple[Message, Document]
 
 
 class Conversations:
-    """The chats of a folder, which are documents when all files are read."""
+    """Collects the chats of a folder; they become documents when all files have been read."""
 
     def __init__(self) -> None:
         self._chats: dict[str, list[_Sent]] = {}
@@ -45,12 +45,12 @@ class Conversations:
         self._listed: list[Document] = []
         self._exports = set[PurePosixPath]()  # folders of exports
         self.notices = 0
-        """Messages without text, and entries of the lists of an export."""
+        """Number of messages without text, and of entries in the lists of an export."""
 
     def is_listed(self, document: Document) -> bool:
-        """Whether a document is a user or channel of the lists of an export; notes the name.
+        """Return whether a document is a user or channel in a list of an export; store its name.
 
-        It is not a separate document beside the chats of the export.
+        It is not a separate document if the chats of the export are in the folder.
         """
         path, _, identifier = document.id.rpartition("/")
         if PurePosixPath(path).name not in _LISTS:
@@ -61,7 +61,7 @@ class Conversations:
         return True
 
     def add(self, chat: Chat) -> None:
-        """Note the messages of a file."""
+        """Add the messages of a file."""
         document, path = chat.document, PurePosixPath(chat.document.id)
         is_day = _DAY.fullmatch(path.name) and path.parent.name
         if is_day:
@@ -72,7 +72,7 @@ class Conversations:
         self.notices += sum(not each.text for each in chat.messages)
 
     def documents(self) -> Iterator[Document]:
-        """Yield the conversations of all chats, and entries of lists that belong to none."""
+        """Yield the conversations of all chats, and list entries that belong to no chat."""
         for document in self._listed:
             if PurePosixPath(document.id).parent.parent in self._exports:
                 self.notices += 1
@@ -103,9 +103,9 @@ class Conversations:
 
 
 def _conversations(messages: Sequence[_Sent]) -> Iterable[list[_Sent]]:
-    """Split the messages of a chat, which ascend by time, into runs and threads."""
+    """Split the messages of a chat, sorted by time, into runs and threads."""
     answered = {each.answers for each, _ in messages} - {""}
-    roots: dict[str, str] = {}  # of each message in a thread, by its id
+    roots: dict[str, str] = {}  # root of the thread, by the id of each message in it
     conversations: dict[str | int, list[_Sent]] = {}
     last, run = datetime.min, 0
     for each in messages:

@@ -14,7 +14,7 @@ from graphagg.checks import shown
 from graphagg.fields import Brief
 
 _FILE_KEYS = frozenset({"path", "folder", "suffix", "modified", "size"})
-_DEEPEST = 64  # levels of a value
+_DEEPEST = 64  # maximum nesting of a metadata value
 _LARGEST = 2**100  # JSON readers round larger integers
 
 
@@ -51,7 +51,7 @@ class Link(NamedTuple):
 
 
 def mark_at(marks: Sequence[Mark], offset: int) -> Mark:
-    """The mark that applies at an offset of the text; O(log m) for m marks."""
+    """Return the mark that applies at an offset of the text; O(log m) for m marks."""
     count = bisect_right(marks, offset, key=lambda mark: mark.offset)
     return marks[count - 1] if count else Mark(0)
 
@@ -64,10 +64,10 @@ class Document(Brief):
         id: the POSIX path of the file below its folder; `PATH/ROW` for a row of a table.
         text: the text that is split, searched and returned.
         title: it is indexed in front of the text.
-        metadata: JSON values: properties that the file states, and its path, size, ...
+        metadata: JSON values: properties from inside the file, and its path, size, ...
         marks: starts of sections and pages, by ascending offset.
         links: links to other files of the folder and to headings, by ascending offset.
-        anchors: offsets by the names under which links reach them; headings have one each.
+        anchors: offsets of link targets in the text, by name; each heading has a name.
 
     Examples:
         >>> Document("rivers.md", "The Vistula flows through Warsaw.", "Rivers").record["title"]
@@ -89,13 +89,13 @@ class Document(Brief):
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a file in lower case; "" without one, or with a number as in `NEWS.2`."""
+    """Return the lower-case suffix of a file; "" if there is none, or a number as in `NEWS.2`."""
     stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
     return f".{suffix.lower()}" if stem and dot and suffix[:1].isalpha() else ""
 
 
 def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:
-    """Metadata of a file: `path`, `folder`, `suffix`, `modified`, `size`.
+    """Return the metadata of a file: `path`, `folder`, `suffix`, `modified`, `size`.
 
     `folder` lists every folder that contains the file, `["a", "a/b"]` for `a/b/c.md`: a filter
     `folder=a` matches all files below `a`. `modified` is UTC to the second, `size` is in bytes.
@@ -112,7 +112,7 @@ def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:
 
 
 def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Convert the properties of a file to JSON values; also return, by key, why one is left out.
+    """Convert the properties of a file to JSON values; also return why keys are left out.
 
     Dates become ISO 8601 text, NaN null. Keys of `file_metadata` get the prefix `document_`.
     """
@@ -124,7 +124,7 @@ def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
             name.encode()
             metadata[name] = plain_value(value)
         except UnicodeEncodeError:
-            refused[ascii(name)] = "a lone surrogate, which is no Unicode text"
+            refused[ascii(name)] = "a lone surrogate, which is not Unicode text"
         except ValueError as error:
             refused[name] = str(error)
     return metadata, refused
@@ -134,7 +134,7 @@ def plain_value(value: Any, depth: int = 1) -> Any:
     """Convert a value to JSON values; dates become text. Raise `ValueError` with the reason."""
     if depth > _DEEPEST:
         raise ValueError(f"nested more than {_DEEPEST} levels deep")
-    if type(value).__module__ == "numpy":  # which a sync without changes does not load
+    if type(value).__module__ == "numpy":  # no import: a sync without changes does not need it
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [plain_value(each, depth + 1) for each in value]

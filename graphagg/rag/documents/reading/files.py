@@ -1,6 +1,6 @@
 """Find the files of a folder to read, and read the bytes of one.
 
-Nothing outside the folder is read. Symbolic links are followed only to files inside of it, so
+Nothing outside the folder is read. Symbolic links are followed only to files inside the folder, so
 circular links do no harm.
 """
 
@@ -28,7 +28,7 @@ _BUILT, _OUTPUT, _BUILDERS = (
 )
 _OF_WINDOWS = ("desktop.ini", "thumbs.db")
 Leave = Callable[[str, Unread], None]
-"""Notes that a path is left out."""
+"""Records that a path is left out."""
 
 
 class FoundFile(NamedTuple):
@@ -46,7 +46,7 @@ class ReadFile(NamedTuple):
 
 
 def path_filter(config: ReadConfig) -> Callable[[str], bool]:
-    """Match paths that are included and not excluded, by patterns as in a .gitignore file."""
+    """Return a test of paths: included and not excluded, by patterns as in a .gitignore file."""
     included = _matcher("include", config.include, True)
     excluded = _matcher("exclude", config.exclude, False)
     return lambda path: included(path) and not excluded(path)
@@ -64,7 +64,7 @@ def _matcher(name: str, globs: list[str] | None, default: bool) -> Callable[[str
 
 
 def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile]:
-    """Find the files to read below a folder, by ascending path; `leave` notes the others."""
+    """Find the files to read below a folder, by ascending path; call `leave` for the others."""
     root = Path(os.path.realpath(folder))
     takes = path_filter(config)
     files: list[FoundFile] = []
@@ -93,7 +93,7 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
 
 
 def _is_built(folder: Path) -> bool:
-    """Whether the files of a folder were built or fetched by a tool."""
+    """Return whether a tool built or fetched the files of a folder."""
     if folder.name in _BUILT or (folder / "CACHEDIR.TAG").exists():
         return True
     return folder.name in _OUTPUT and any((folder.parent / each).exists() for each in _BUILDERS)
@@ -103,10 +103,10 @@ _LIBRARIES = ("anydoc", "chardet", "docutils", "lxml", "oxmsg", "pypdfium2", "py
 
 
 def source_stamp(source: str, config: ReadConfig, *more: object) -> str:
-    """A digest of what decides the documents of a local folder or file.
+    """Return a digest of everything that determines the documents of a local folder or file.
 
-    That is names, sizes and times of all files to read, the options, `more`, the version of
-    graphagg, and which libraries are installed. "" for an address, or a path that is not there.
+    It covers names, sizes and times of all files to read, the options, `more`, the version of
+    graphagg, and which libraries are installed. Returns "" for an address or a missing path.
     """
     if is_address(source):
         return ""
@@ -127,7 +127,7 @@ def source_stamp(source: str, config: ReadConfig, *more: object) -> str:
 def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[str], str]]:
     try:
         with os.scandir(root / folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)  # a disk has its own order
+            ordered = sorted(entries, key=lambda entry: entry.name)  # scandir has any order
             return [(entry, folder + entry.name) for entry in ordered]
     except OSError as error:
         leave(_printable(folder), Unread("unreadable", error.strerror or str(error)))
@@ -135,7 +135,7 @@ def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[st
 
 
 def _fault(entry: os.DirEntry[str], name: str, takes: Callable[[str], bool]) -> Unread | None:
-    """The reason to leave a path out before it is opened; None if there is none."""
+    """Return a reason to leave out a path without opening it; None if there is none."""
     if entry.name.startswith((".", "~$")) or entry.name.lower() in _OF_WINDOWS:
         return Unread("hidden")
     if _printable(name) != name:
@@ -148,7 +148,7 @@ def _fault(entry: os.DirEntry[str], name: str, takes: Callable[[str], bool]) -> 
 
 
 def _target(root: Path, name: str, names: set[str]) -> Path:
-    """Resolve a link to a file that is in the folder and not read already."""
+    """Resolve a link to a file that is in the folder and that is not read anyway."""
     try:
         target = Path(os.path.realpath(root / name, strict=True))
     except OSError:
@@ -169,9 +169,9 @@ def _printable(name: str) -> str:
 def read_file(path: Path, most: int, first: int | None = None) -> ReadFile:
     """Read a regular file of at most `most` MiB, or its `first` bytes.
 
-    Raises `Unread` if it cannot be read or changes.
+    Raises `Unread` if it cannot be read, or changes while it is read.
     """
-    # A name may have become a link or a pipe since the folder was listed.
+    # The path may have become a link or a pipe since the folder was listed.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_BINARY", 0)
     try:

@@ -36,8 +36,8 @@ from graphagg.rag.documents.reading.threads import Mail, MailThreads
 from graphagg.rag.documents.validity import by_validity
 
 _MIB = 2**20
-_SMALL = 2**14  # bytes of a file that takes little time and memory, whatever its text
-_PROCESSES = min(4, os.cpu_count() or 1)  # that convert files at a time
+_SMALL = 2**14  # bytes; a smaller file takes little time and memory, whatever its text
+_PROCESSES = min(4, os.cpu_count() or 1)  # that convert files in parallel
 _Result = Document | Mail | Chat | LeftOut | tuple[str, Unread]
 _Begun = Future[tuple[list[_Result], Exception | None]]
 _DEFAULT = ReadConfig()
@@ -57,8 +57,8 @@ def read_documents(
     The source may be an address such as `s3://bucket/docs`, `zip://docs::archive.zip`, or one of a
     plug-in (`graphagg.rag.documents.reading.sources`).
 
-    Mails with quotations come last, without quotations of mails that were read before; and then
-    chats, a document per thread and per run of messages.
+    Mails with quotations come after all other files, without quotations of mails that were read.
+    Chats come last, with one document per thread and per run of messages.
 
     Reads text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
     JSON and JSON lines, where each row is a document. Skips files that cannot be read, and lock
@@ -71,8 +71,8 @@ def read_documents(
 
     Raises:
         UnreadableFile: there is no such path; or, if `strict`, a file cannot be read.
-        MissingExtra: a file needs a library that is not installed, and no other can be read; or any
-            file if `strict`.
+        MissingExtra: a file needs a library that is not installed, and no other file can be read;
+            with `strict`, as soon as a file needs one.
         EmptyCorpus: no file could be read.
         InvalidParameter: a glob is invalid.
 
@@ -119,9 +119,9 @@ def read_documents(
 
 
 class FolderReader:
-    """Reads files in their order, and reports those that are left out.
+    """Reads files in order, and reports those that are left out.
 
-    Files of kinds that are converted in a process of their own are begun early, several at a time.
+    Conversions that run in a child process start early, several in parallel.
     """
 
     def __init__(
@@ -138,12 +138,12 @@ class FolderReader:
 
     def close(self) -> None:
         """End the processes of converters."""
-        self._pool.shutdown(cancel_futures=True)  # waits for conversions that go on
+        self._pool.shutdown(cancel_futures=True)  # waits for running conversions
         for converter in self._converters:
             converter.close()
 
     def begin(self, files: Iterable[FoundFile]) -> Iterator[tuple[FoundFile, _Begun | None]]:
-        """Yield files in their order, with the conversions that were begun early."""
+        """Yield files in order, with the conversions that were started early."""
         waiting = deque[tuple[FoundFile, _Begun | None]]()
         for file in files:
             is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
@@ -173,7 +173,7 @@ class FolderReader:
             raise error
 
     def leave(self, name: str, fault: Unread) -> None:
-        """Note that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
+        """Record that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
         self._note(name, fault, self.report.left_out)
 
     def _note(self, name: str, fault: Unread, left_out: list[LeftOut]) -> None:
@@ -183,7 +183,7 @@ class FolderReader:
             raise UnreadableFile(f"{self._source}/{name}: {reason}; correct or exclude it")
 
     def documents(self, file: FoundFile, begun: _Begun | None) -> Iterator[Document]:
-        """Read the documents of a file; none if it is left out."""
+        """Yield the documents of a file; none if it is left out."""
         count = 0
         faults: list[tuple[str, Unread]] = []
         try:
@@ -257,8 +257,8 @@ def converted(
     """Convert a file to documents; the result depends on its name and bytes alone.
 
     Also yields the encoding if it was guessed, and `(path, reason)` for rows and metadata values
-    that cannot be read. `bounded` converts large files and kinds that may hang or take memory;
-    None: this process does. Raises `Unread`, or `MissingExtra` if a library is missing.
+    that cannot be read. `bounded` converts large files, and formats that may hang or take much
+    memory. None: convert them here. Raises `Unread`, or `MissingExtra` if a library is missing.
     """
     most = config.max_file_size * _MIB
     read_as, inside = kinds.opened(name, file.content, most)
@@ -293,7 +293,7 @@ def converted(
 
 
 def _parts(document: Document, path: str, content: Content, key: str | None) -> Iterator[_Result]:
-    """A document with its date, and the sections that have dates of their own; a chat; a mail."""
+    """Yield a document with its date, and its separately dated sections; or a chat; or a mail."""
     dates = dated(path, document.title, document.text, document.metadata, key)
     document = replace(document, metadata=dates)
     if content.messages is not None:
@@ -325,7 +325,7 @@ def _document(
 
 
 def _link(file: str, link: Link) -> Link | None:
-    """The target of a link below the folder; None if it leads out of the folder."""
+    """Resolve the target of a link below the folder; None if it is outside the folder."""
     if link.target.startswith("ref:"):
         return Link(link.offset, "", link.target.removeprefix("ref:"))
     path, _, anchor = link.target.removeprefix("doc:").partition("#")
@@ -338,7 +338,7 @@ def _link(file: str, link: Link) -> Link | None:
 
 
 def _title_of(name: str, title: str) -> str:
-    """The title of a file, if it has letters, else its name, with a suffix of source code.
+    """Return the title of a file if it has letters, else the file name (for code, with suffix).
 
     A generic title, such as README or Overview, is prefixed with the name of the file or folder.
     """

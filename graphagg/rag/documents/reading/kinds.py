@@ -1,4 +1,4 @@
-"""Kinds of files that are read, by suffix, and the converter of each."""
+"""Supported file formats, by suffix, and the converter of each."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from graphagg.rag.documents.reading.rules import section
 
 
 class ConversionLimits(NamedTuple):
-    """Bytes of text that a file may unpack to, and `ReadConfig.encoding`."""
+    """Maximum bytes of text that a file may unpack to, and `ReadConfig.encoding`."""
 
     most: int
     encoding: str | None = None
-    members: Members | None = None  # of which the file is one
+    members: Members | None = None  # set if the file is inside of another file
 
 
 Converter = Callable[[bytes, ConversionLimits], Iterable[Content | Unread]]
 """Converts the content of a file to documents."""
 
 CODE, TEXT = (frozenset(section("markups", "suffixes")[key].split()) for key in ("code", "text"))
-"""Suffixes of files that are read as text; those of code with the whole file name as title."""
+"""Suffixes of files that are read as text; for code, the title is the whole file name."""
 
 
 def _of_text(convert: Callable[[str], Content]) -> Converter:
@@ -59,7 +59,7 @@ def _of_bytes(convert: Callable[[bytes, int], Content]) -> Converter:
 
 
 def _of_members(convert: Callable[[bytes, Members], Iterable[Content | Unread]]) -> Converter:
-    """The converter of a file that contains files."""
+    """Return the converter of a file that contains other files."""
 
     def converted(content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
         def member(name: str, inside: bytes, members: Members) -> Iterable[Content | Unread]:
@@ -109,23 +109,23 @@ def _by_suffix(converters: dict[str, Converter]) -> dict[str, Converter]:
 
 
 BOUNDED = _by_suffix(_BOUNDED)
-"""Those of files that are converted in a process with limits of time and memory."""
+"""Converters that run in a child process with time and memory limits, by suffix."""
 DOCUMENTS = _by_suffix(_DOCUMENTS) | BOUNDED
 """Converters of documents by suffix; see also `CODE` and `TEXT`."""
 CONVERTERS = DOCUMENTS | _by_suffix(_TABLES)
 """Converters of documents and of tables, by suffix."""
 _ROFF = re.compile(r"\s*+[.'](?:\\\"|[A-Za-z]{2}\s)")  # a comment or a macro
-_BEGINS = {  # how files of any suffix begin, and of two, with the suffix of their kind
+_BEGINS = {  # patterns of first bytes, by real format: for any suffix, and for .doc and .xls
     suffix: {each: re.compile(head.encode()) for each, head in section("markups", name).items()}
     for suffix, name in (("", "begins"), (".doc", "begins doc"), (".xls", "begins xls"))
 }
 READ = section("markups", "suffixes")["shown"]
-"""Kinds of files that can be read, for messages."""
+"""Supported file formats, for messages."""
 
 
 @cache
 def installed_converters() -> dict[str, Converter]:
-    """Converters of other packages: entry points named by a suffix, from bytes to Markdown."""
+    """Load converters of other packages: entry points, named by a suffix, that return Markdown."""
 
     def converter(load: Callable[[], Callable[[bytes], str]]) -> Converter:
         return lambda content, _: [markup.markdown(load()(content))]
@@ -134,7 +134,7 @@ def installed_converters() -> dict[str, Converter]:
 
 
 def opened(name: str, content: bytes, most: int) -> tuple[str, bytes]:
-    """Unpack a gzip file of at most `most` bytes; add the suffix of its kind to a name without.
+    """Unpack a gzip file to at most `most` bytes; if the suffix is wrong, append the right one.
 
     Raises `Unread` if it is broken or larger.
     """
@@ -160,13 +160,13 @@ def _unpacked(content: bytes, most: int) -> bytes:
 
 
 def is_bounded(name: str) -> bool:
-    """Whether files with this name are converted in a process with limits."""
+    """Return whether files with this name are converted in a process with limits."""
     suffix = suffix_of(name)
     return suffix in BOUNDED or suffix in installed_converters()
 
 
 def converter_of(name: str) -> Converter | None:
-    """The converter of files with this name; None if they cannot be read."""
+    """Return the converter of files with this name; None if they cannot be read."""
     suffix = suffix_of(name)
     converter = installed_converters().get(suffix) or CONVERTERS.get(suffix)
     if converter is not None:
@@ -178,5 +178,5 @@ def converter_of(name: str) -> Converter | None:
 
 
 def _plain(text: str) -> Content:
-    """Convert a text of no stated kind: a manual page begins with a macro or comment of roff."""
+    """Convert a text of unknown format: a manual page begins with a roff macro or comment."""
     return convert("man", text) if _ROFF.match(text) else markup.plain(text)

@@ -1,7 +1,7 @@
 """Files inside of a file: the members of a zip archive, and the attachments of a mail.
 
-Nothing is written to a disk. A member is named by its path, such as `a.zip/b/c.docx`. The limits
-hold for all that one file of a folder contains, at any depth: `MAX_FILES`, `MAX_DEPTH`, and
+Nothing is written to disk. The name of a member is its path, such as `a.zip/b/c.docx`. The limits
+apply to everything inside one file of a folder, at any depth: `MAX_FILES`, `MAX_DEPTH`, and
 `max_file_size` for the unpacked bytes.
 """
 
@@ -21,7 +21,7 @@ from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Content, Unread, fault_of
 
 MAX_FILES = 10_000
-MAX_DEPTH = 4  # archives and mails inside of each other
+MAX_DEPTH = 4  # levels of nested archives and mails
 _UTF8_NAME, _ENCRYPTED = 0x800, 0x1  # flags of a member
 _UNSOUND = re.compile(r"[\0-\x1f]|^/|^[A-Za-z]:|(?:^|/)\.{1,2}(?:/|$)")
 _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
@@ -33,14 +33,14 @@ Convert = Callable[[str, bytes, "Members"], Iterable[Content | Unread]]
 
 
 class Members:
-    """The files inside of one file of a folder, and how much of them was read so far."""
+    """Reads the files inside of one file of a folder, and counts them against the limits."""
 
     def __init__(self, most: int, convert: Convert) -> None:
         self._most, self._convert = most, convert
         self.left, self._files, self._depth = most, 0, 0
 
     def read(self, files: Iterable[tuple[str, Load]]) -> Iterator[Content | Unread]:
-        """The documents of some files; a file past the number or bytes is the last one."""
+        """Yield the documents of files; stop after a file that exceeds the number or the bytes."""
         for name, load in files:
             self._depth += 1
             try:
@@ -65,7 +65,7 @@ class Members:
                 self._depth -= 1
 
     def _loaded(self, load: Load) -> bytes:
-        """Read a file, and count it; raise `Unread` past a limit, or for an empty file."""
+        """Read a file, and count it; raise `Unread` beyond a limit, or for an empty file."""
         self._files += 1
         if self._files > MAX_FILES:
             raise Unread("too many files", f"more than {MAX_FILES:,} files inside; unpack the file")
@@ -105,7 +105,7 @@ def _files(archive: ZipFile) -> Iterator[tuple[str, Load]]:
 
 
 def _name(member: ZipInfo) -> str:
-    """The name of a member; without the flag of UTF-8 it may be in UTF-8 all the same."""
+    """Return the name of a member; it may be UTF-8 even if the UTF-8 flag is not set."""
     name = member.filename
     if not member.flag_bits & _UTF8_NAME:
         name = name.encode("cp437").decode("utf-8", "replace")
@@ -118,7 +118,7 @@ def _load(archive: ZipFile, member: ZipInfo, name: str, is_taken: bool, most: in
     if _UNSOUND.search(name):
         raise Unread("unreadable", "its path points outside the archive")
     if is_taken:
-        raise Unread("unreadable", "another file has its name, or a folder above it has")
+        raise Unread("unreadable", "another file has its name, or that of a folder above")
     if _HIDDEN.search(name):
         raise Unread("hidden")
     if stat.S_ISLNK(member.external_attr >> 16):

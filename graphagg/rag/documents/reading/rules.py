@@ -20,13 +20,13 @@ def _parsed(file: str) -> RawConfigParser:
 
 
 def section(file: str, name: str) -> Mapping[str, str]:
-    """A section of `FILE.cfg`."""
+    """Return a section of `FILE.cfg`."""
     return _parsed(file)[name]
 
 
 @cache
 def rules_of(file: str, name: str, key: str = "rules") -> Rules:
-    """The rules under a key, each a pattern and its replacement."""
+    """Return the rules under a key, each a pattern and its replacement."""
     lines = section(file, name).get(key, "").split("\n")[1:]
     rules = (line.partition(" =>") for line in lines)
     return [(re.compile(rule, re.M), text.strip().replace("␣", " ")) for rule, _, text in rules]
@@ -34,7 +34,7 @@ def rules_of(file: str, name: str, key: str = "rules") -> Rules:
 
 @cache
 def pattern_of(file: str, name: str, key: str) -> re.Pattern[str]:
-    """The pattern under a key; without one, a pattern that matches nothing."""
+    """Return the pattern under a key; if there is none, a pattern that matches nothing."""
     return re.compile(section(file, name).get(key, NOWHERE), re.M)
 
 

@@ -1,4 +1,4 @@
-"""Options of reading a folder, and the report on its files."""
+"""Options for reading a folder, and the report on its files."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class LeftOut:
     """A file, or a part of one, that was not read."""
 
     path: str  # below the folder; of a row, `PATH/ROW`
-    kind: str  # such as `empty` or `binary (.so)`; files are counted by it
-    reason: str = ""  # "" if the kind says it all
+    kind: str  # such as `empty` or `binary (.so)`; reports count files by kind
+    reason: str = ""  # "" if the kind is enough
 
     def __str__(self) -> str:
         return f"{self.path}: {self.kind}" + (f": {self.reason}" if self.reason else "")
@@ -75,14 +75,14 @@ class FolderReport(Brief):
     """A report on the files of a folder; filled while the documents are read.
 
     Attributes:
-        read: number of files that gave a document at least.
+        read: number of files with at least one document.
         documents: number of documents; a row of a table is one.
         left_out: files that were not read.
         refused: rows and metadata values that were left out of files that were read.
         guessed: files whose encoding was guessed, or with bytes that were replaced.
-        quotations: number of quotations of mails left out, as the quoted mails were read too.
-        notices: number of messages of chats left out, as they have no text or report who joined,
-            and of the users and channels that their export lists.
+        quotations: number of quotations left out of mails because the quoted mails were read too.
+        notices: number of chat messages left out because they have no text or report who joined,
+            and of the users and channels that an export lists.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:

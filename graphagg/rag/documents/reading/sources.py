@@ -1,8 +1,8 @@
 """Sources that are addresses: folders and files on stores, and the sources of plug-ins.
 
-The files of a store are copied to a mirror in the cache and read there like those of any folder.
-Only files whose entity tag or version, else size and time, changed are fetched, and none that the
-reader leaves out by name or size: the mirror has empty files of their size.
+The files of a store are copied to a mirror in the cache, and read from there like any folder. A
+file is fetched only if its ETag or version changed (else its size and time). Files that the reader
+leaves out by name or size are not fetched: the mirror has sparse files of their size.
 
 A plug-in is an entry point of the group `graphagg.sources`. Its name is a scheme: for `wiki://team`
 the function of the entry point `wiki` is called with the address and yields documents. Their
@@ -40,7 +40,7 @@ _GROUP = "graphagg.sources"
 def local_source(
     source: Location, config: ReadConfig, report: FolderReport
 ) -> Path | Iterator[Document]:
-    """The local folder or file of a source; for a plug-in, its documents."""
+    """Return the local folder or file of a source; for a plug-in, its documents."""
     if not is_address(source) or os.fspath(source).lower().startswith("file:"):
         return local_folder(source)
     scheme = os.fspath(source).partition(":")[0]
@@ -75,7 +75,7 @@ def _checked(
 
 
 def mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
-    """Copy the changes at an address to its mirror; returns the local folder or file."""
+    """Copy the changes at an address to its mirror; return the local folder or file."""
     store = Store.of(source)
     is_site = store.address.scheme.name.startswith("http")  # a site lists no files
     listed, name = {} if is_site else store.listed(), ""
@@ -93,7 +93,7 @@ def mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
     except OSError as error:
         raise WriteFailed(
             f"{root}: the local cache cannot store {store.address} ({error.strerror or error}); "
-            "make room, or name another folder by GRAPHAGG_CACHE"
+            "free some space, or set GRAPHAGG_CACHE to another folder"
         ) from error
 
 
@@ -132,13 +132,13 @@ class _Mirror:
         return self._files / (path or self._name)
 
     def _tag(self, path: str, info: ObjectInfo) -> list[Any] | None:
-        """A value that changes with a file and the fetched part of it; None if unknown."""
+        """Return a value that changes with a file and the fetched part of it; None if unknown."""
         if not info.tag and not info.modified:
             return None
         return [info.tag, info.bytes, info.modified, self._wanted(path or self._name, info.bytes)]
 
     def _wanted(self, name: str, size: int) -> int:
-        """How many bytes of a file the reader looks at."""
+        """Return how many bytes of a file the reader needs."""
         is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
         is_large = size > self._config.max_file_size << 20
         if is_hidden or is_large or not self._takes(name):
@@ -167,7 +167,7 @@ class _Mirror:
             self._leave(path, Unread("unreadable", "its name is too long"))
 
     def _prune(self, names: Collection[str]) -> None:
-        """Remove files of other names, and folders without files: a file may take their name."""
+        """Remove files with other names, and empty folders: a new file may have their name."""
         for folder, _, files in os.walk(self._files, topdown=False):
             for path in (Path(folder, file) for file in files):
                 if path.relative_to(self._files).as_posix() not in names:
@@ -177,6 +177,6 @@ class _Mirror:
 
 
 def _is_sound(name: str) -> bool:
-    """Whether a name is valid for a file below a folder, on every system."""
+    """Return whether a name is valid for a file below a folder, on every system."""
     path = PurePosixPath(name)
     return str(path) == name and ".." not in path.parts and not re.search(r"[\0\\]|^/|^$", name)

@@ -1,8 +1,8 @@
 """Mails that quote each other: quotations of mails that were read are left out.
 
-A paragraph of a quotation is left out if its letters are a paragraph of a mail that was read, or
-its lines are lines of such mails, apart from what these mails quote themselves. So no text is lost,
-and a quotation stays if its mail is not there.
+A quoted paragraph is left out if its letters equal a paragraph of a mail that was read, or if its
+lines are lines of such mails; text that these mails quote themselves does not count. So no text is
+lost, and a quotation stays if its mail is missing.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class MailThreads:
         self._read = set[bytes]()  # paragraphs and lines of all mails, without their quotations
         self._waiting: list[Mail] = []
         self.left_out = 0
-        """Quotations that were left out, whole or in part."""
+        """Number of quotations that were left out, completely or in part."""
 
     def add(self, mail: Document | Mail) -> Iterator[Document]:
-        """Record a mail; yield it if it quotes nothing. Other documents are yielded."""
+        """Record a mail; yield it if it has no quotations. Yield any other document unchanged."""
         if isinstance(mail, Document):
             yield mail
             return
@@ -52,7 +52,7 @@ class MailThreads:
             yield mail.document
 
     def documents(self) -> Iterator[Document]:
-        """Yield the mails that wait, without quotations of mails that were read."""
+        """Yield the waiting mails, without quotations of mails that were read."""
         for document, quotations in self._waiting:
             text, parts, start = document.text, list[str](), 0
             for quotation in quotations:
@@ -64,7 +64,7 @@ class MailThreads:
             yield replace(document, text=own or document.title)
 
     def _unread(self, text: str, quotation: Quotation) -> list[str]:
-        """The parts of a quotation that are in no mail, after the lines that introduce it."""
+        """Return the lines that introduce a quotation, and its parts that are in no mail."""
         paragraphs = _PARAGRAPH.split(text[quotation.body : quotation.end])
         unread = [each for each in paragraphs if not self._was_read(each)]
         if quotation.body == quotation.end or len(unread) == len(paragraphs):
@@ -78,6 +78,6 @@ class MailThreads:
 
 
 def _letters(text: str) -> bytes:
-    """A digest of letters and digits, which line breaks and marks of emphasis do not change."""
+    """Return a digest of the letters and digits; it ignores line breaks and emphasis."""
     letters = _NO_LETTERS.sub("", text).casefold()
     return blake2b(letters.encode(), digest_size=8).digest()

@@ -1,6 +1,6 @@
-"""Pages that Confluence and Notion export: their properties become metadata, boilerplate goes.
+"""Pages exported by Confluence and Notion: properties become metadata, boilerplate is removed.
 
-`markups.cfg` lists where an export has them, as XPath.
+`markups.cfg` has the XPath of each.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def _read(text: str, form: Any) -> tuple[str, str, dict[str, Any]]:
 
 
 def read_properties(text: str) -> tuple[str, dict[str, Any]]:
-    """Lines `Owner: Ann` under the title of a Markdown page, as Notion exports them, as metadata.
+    """Read lines such as `Owner: Ann` under the title of a Markdown page (Notion) as metadata.
 
-    Each stays in the text, on a line of its own.
+    They stay in the text, each on a separate line.
     """
     head, _, rest = text.lstrip().partition("\n\n")
     block, _, body = rest.lstrip("\n").partition("\n\n")
@@ -73,7 +73,7 @@ def read_properties(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def as_day(text: str) -> str:
-    """A day or a time in English as ISO 8601; any other text as it is."""
+    """Convert a day or a time in English to ISO 8601; return any other text unchanged."""
     for form in _DAYS:
         with suppress(ValueError):
             moment = datetime.strptime(text, form)

@@ -229,7 +229,7 @@ def test_differences_are_paired(towns: PassageIndex, runs: dict[str, RetrievalEv
         (
             '{"question": "?", "gold_passage_ids": [1.5]}',
             InvalidQuestion,
-            "a string or a list of them",
+            "a string or list of strings",
         ),
     ],
 )
@@ -273,6 +273,6 @@ def test_drafts_follow_from_passages_and_seed(tmp_path: Path, call) -> None:
 def test_a_corpus_without_own_names_has_no_drafts(tmp_path: Path) -> None:
     with (
         built(tmp_path / "i", [Passage("a", "it rained."), Passage("b", "it snowed.")]) as index,
-        pytest.raises(EmptyCorpus, match="has a name of its own"),
+        pytest.raises(EmptyCorpus, match="name occurs in one passage only"),
     ):
         draft_questions(index)

@@ -1,1 +1,1 @@
-"""Converters of one kind of file each, from bytes or text to text with headings and pages."""
+"""Converters, one per file format, from bytes or text to text with headings and pages."""

@@ -1,8 +1,8 @@
-"""Messages of chats: exports of Slack, Teams, Discord and WhatsApp, recognized by their shape.
+"""Convert chat exports of Slack, Teams, Discord and WhatsApp, recognized by their structure.
 
-`chats.cfg` lists the fields of messages by export. A notice, such as that someone joined or that an
-attachment was left out, is a message without text. An export without its documented shape is read
-as plain JSON or text.
+`chats.cfg` lists the message fields of each export. A notice, such as that someone joined or that
+an attachment was left out, is a message without text. An export with another structure is read as
+plain JSON or text.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from graphagg.rag.documents.reading.rules import applied, rules_of, section
 
 _OTHER_SHAPE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 MENTION = re.compile("\ue002([^\ue003]*)\ue003([^\ue004]*)\ue004")
-"""The id of a person or channel, and the name as far as the message states it."""
+"""The id of a person or channel, and the name if the message has it."""
 
 
 def chat_of_json(value: Any) -> Content | None:
-    """The messages of an export in JSON: a day of a channel of Slack, or a chat; else None."""
+    """Convert an export in JSON: a day of a Slack channel, or a chat; None for any other value."""
     for name in ("slack", "teams", "discord"):
         form = section("chats", name)
         with suppress(*_OTHER_SHAPE):
@@ -68,7 +68,7 @@ def _message(name: str, message: Mapping[str, Any]) -> Message:
 
 
 def _holds(conditions: str, message: Any) -> list[re.Match[str] | None]:
-    """For each condition `path:pattern` a match."""
+    """Match each condition `path:pattern`; None for a condition that is not met."""
     pairs = (each.split(":", 1) for each in conditions.split())
     return [re.match(pattern, _first(path, message)) for path, pattern in pairs]
 
@@ -78,7 +78,7 @@ def _first(paths: str, value: Any) -> str:
 
 
 def _texts(path: str, value: Any) -> list[str]:
-    """The texts at a path; for a list, the texts of its elements."""
+    """Return the texts at a path; for a list, the texts of its elements."""
     if isinstance(value, list):
         return [text for each in value for text in _texts(path, each)]
     key, _, rest = path.partition(".")
@@ -88,7 +88,7 @@ def _texts(path: str, value: Any) -> list[str]:
 
 
 def _plain(name: str, text: str) -> str:
-    """A text without its markup."""
+    """Remove the markup from a text."""
     rules = rules_of("chats", name) + rules_of("chats", name, "marks")
     return applied(rules, text).strip()
 
@@ -102,14 +102,14 @@ _HALVES = [*_AFTERNOON, *"a A 上午 午前 오전 ص".split()]
 
 
 def whatsapp(text: str) -> Content | None:
-    """The messages of an exported chat, at least three; None for any other text."""
+    """Convert an exported chat with at least three messages; None for any other text."""
     stamp_pattern = re.compile(section("chats", "whatsapp")["stamp"])
     stamps, lines_of = [], list[list[str]]()
     for line in text.split("\n"):
         visible = line.translate(_UNSEEN)
         if stamp := stamp_pattern.match(visible):
             stamps.append(stamp)
-            is_message = stamp[10] and ": \u200e" not in line[:150]  # which the app writes itself
+            is_message = stamp[10] and ": \u200e" not in line[:150]  # the app's own notices have it
             lines_of.append([visible[stamp.end() :] if is_message else "<>"])
         elif lines_of:
             lines_of[-1].append(visible)
@@ -122,9 +122,9 @@ def whatsapp(text: str) -> Content | None:
 
 
 def _moments(stamps: list[re.Match[str]]) -> list[str]:
-    """The times of all stamps, in the order of day and month that makes them ascend most often.
+    """Parse all timestamps, in the order of day and month with the fewest steps back in time.
 
-    Of two such orders the one whose chat is shorter; if both are equal, what the country writes.
+    On a tie, take the order with the shorter chat; on another tie, the order of the country.
     """
     is_american = stamps[0][2] == "/" and any(each[9] or each[5] for each in stamps)
     read = []
@@ -139,7 +139,7 @@ def _moments(stamps: list[re.Match[str]]) -> list[str]:
 
 
 def _stamped(stamp: re.Match[str], day: int, month: int) -> datetime:
-    """The time of a stamp, whose date holds day and month at these positions."""
+    """Parse a timestamp whose date has day and month at these positions."""
     date, half, hour = [int(stamp[i]) for i in (1, 3, 4)], stamp[5] or stamp[9], int(stamp[6])
     if date[0] > 31:  # a year
         date, day, month = date[::-1], 0, 1

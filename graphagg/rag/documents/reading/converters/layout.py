@@ -1,7 +1,7 @@
-"""Tables in a grid of cells, such as a sheet: titles, column names and rows.
+"""Find tables in a grid of cells, such as a sheet: titles, column names and rows.
 
-Blank rows separate the parts of a grid. A part begins with its titles, rows of one cell. The next
-row names the columns, unless it has numbers; a part without names continues the table above it.
+Blank rows separate the parts of a grid. A part begins with its titles (rows with one cell). The
+next row has the column names, unless it has numbers; a part without names continues the last table.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 Rows = Sequence[Sequence[str]]
-"""Rows of cells without white space around them."""
+"""Rows of cells, stripped of white space."""
 
 LONGEST_NAME = 200  # characters of a column name, which each row repeats
-_SAMPLE = 20  # rows in which a number shows that the row above them names the columns
-_VALUE = re.compile(r"(?!(?:19|20)\d\d\Z)\W{0,3}\d[\d.,:/%' -]*\W{0,3}")  # a number, but no year
+_SAMPLE = 20  # rows checked for a number, which shows that the row above has the column names
+_VALUE = re.compile(r"(?!(?:19|20)\d\d\Z)\W{0,3}\d[\d.,:/%' -]*\W{0,3}")  # a number, not a year
 
 
 class TablePart(NamedTuple):
-    """Rows `start` to `end` of a grid; `names` are the column names, () for titles and notes."""
+    """Rows `start:end` of a grid; `names` are the column names, () for titles and notes."""
 
     start: int
     end: int
@@ -28,9 +28,9 @@ class TablePart(NamedTuple):
 
 
 def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
-    """Find the tables and the notes of a grid, from the top.
+    """Yield the tables and the notes of a grid, from the top.
 
-    With `headed`, the first row of several cells names the columns; False: only above numbers.
+    If `headed`, the first row of several cells has the column names; if False, only above numbers.
     """
     names: Sequence[str] = ()
     for start, end in _runs(map(any, rows)):
@@ -43,7 +43,7 @@ def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
         headed = headed and not own
         names = own or names
         yield from _part(start, first, ())
-        is_alone = bool(own) and first + 1 == end  # names without rows are a row themselves
+        is_alone = bool(own) and first + 1 == end  # names without rows below are a data row
         yield from _part(first + bool(own) - is_alone, end, () if is_alone else names)
 
 
@@ -53,18 +53,18 @@ def _part(start: int, end: int, names: Sequence[str]) -> Iterator[TablePart]:
 
 
 def are_names(row: Sequence[str], *, with_values: bool = False) -> bool:
-    """Whether the cells of a row may name columns: they are short, and none is a number."""
+    """Return whether the cells of a row may be column names: all short, and none is a number."""
     return all(
         len(cell) <= LONGEST_NAME and (with_values or not _VALUE.fullmatch(cell)) for cell in row
     )
 
 
 def filled(row: Sequence[str]) -> int:
-    """Number of cells with text."""
+    """Count the cells with text."""
     return sum(map(bool, row))
 
 
 def _runs(is_filled: Iterable[bool]) -> list[tuple[int, int]]:
-    """Start and end of each run of rows with text."""
+    """Return start and end of each run of rows with text."""
     edges = [i for i, (a, b) in enumerate(pairwise([False, *is_filled, False])) if a != b]
     return list(zip(edges[::2], edges[1::2], strict=True))

@@ -18,12 +18,12 @@ from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.tokens import CODE
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
-_ENTITY = re.compile(r"&(?!(?:amp|apos|gt|lt|quot);)\w{1,40};")  # of HTML
+_ENTITY = re.compile(r"&(?!(?:amp|apos|gt|lt|quot);)\w{1,40};")  # an entity that only HTML has
 _TAG = re.compile(r"<[^<>\n]{0,100}>|\{\\[^{}\n]{0,40}\}")
 
 
 def subtitles(text: str) -> Content:
-    """Convert SRT or WebVTT: the spoken lines; a line that is repeated counts once."""
+    """Convert the spoken lines of SRT or WebVTT; a line that is repeated is written once."""
     blocks = (block.split("\n") for block in text.split("\n\n"))
     composer, last = Composer(), ""
     for lines in blocks:
@@ -39,15 +39,15 @@ def subtitles(text: str) -> Content:
 
 
 def xml(text: str) -> Iterator[Content]:
-    """Convert XML: a line per text, and per attribute that holds a sentence.
+    """Convert XML: one line per text, and per attribute that contains a sentence.
 
-    If all values are in attributes, as in dumps of tables, each element becomes a line of them.
-    Each page of a MediaWiki dump is a document.
+    If all values are attributes, as in dumps of tables, each element becomes one line. Each page of
+    a MediaWiki dump is a document.
     """
     with needs("lxml", "fast"):
         from lxml import etree
     safe: dict[str, Any] = {"resolve_entities": "internal", "no_network": True, "load_dtd": False}
-    # The text is decoded already, whatever encoding it states.
+    # The text is decoded already, whatever encoding it declares.
     parser = etree.XMLParser(recover=True, remove_comments=True, encoding="utf-8", **safe)
     text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     root = etree.fromstring(text.encode(), parser)
@@ -74,7 +74,7 @@ def xml(text: str) -> Iterator[Content]:
 
 # --- calendars and contacts ----------------------------------------------------------------------
 
-_SOFT_BREAK = re.compile(r"(?<!=)=\n(?![A-Z-]{1,30}[;:])")  # of quoted-printable text
+_SOFT_BREAK = re.compile(r"(?<!=)=\n(?![A-Z-]{1,30}[;:])")  # in quoted-printable text
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
 _LABELS = section("markups", "entry")
 
@@ -94,7 +94,7 @@ def entries(text: str) -> Iterator[Content]:
 
 
 def _value(line: Any) -> str:
-    """The value of a line: a person's name, a date as ISO 8601, or a text."""
+    """Return the value of a line: a person's name, a date as ISO 8601, or a text."""
     value, name = getattr(line, "value", ""), getattr(line, "params", {}).get("CN", [""])[0]
     value = ", ".join(value) if isinstance(value, list) else str(value)
     if moment := _MOMENT.fullmatch(value):
@@ -116,20 +116,20 @@ def _entry(fields: Mapping[str, list[str]], row: str) -> Content:
     return Content("\n\n".join([lines, *notes]), next(iter(titles), ""), stated, row=row)
 
 
-# A comment that fills its line; `#include` and `#main {` are none.
+# A comment that fills its line; `#include` and `#main {` are not comments.
 _COMMENT = re.compile(r"\s*+(?:#+!?|//+!?|--|;+|%+)(?:\s++|\Z)")
 _OPENING = re.compile(r"\"\"\"|\'\'\'|^\s*+(?:/\*+!?|<!--)")
 _CLOSING = {"/": "*/", "<": "-->"}
-_WORDS = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}+[ ,:;.]{1,3}[^\W\d_]{2,}+")  # of a sentence
+_WORDS = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}+[ ,:;.]{1,3}[^\W\d_]{2,}+")  # two, as in prose
 
 
 def code(text: str) -> Content:
-    """Keep source code: its lines are marked as code, and comments and docstrings are sentences."""
+    """Convert source code: mark its lines as code, except comments and docstrings with prose."""
     return Content("\n".join(_code_lines(text.split("\n"))))
 
 
 def _code_lines(lines: list[str]) -> Iterator[str]:
-    closing, is_doc, was_prose = "", False, False  # of what spans lines: its end, and its kind
+    closing, is_doc, was_prose = "", False, False  # `closing`: what ends the open comment
     for line in filter(str.strip, lines):
         comment = _COMMENT.match(line) if not closing else None
         words = line[comment.end() :] if comment else line

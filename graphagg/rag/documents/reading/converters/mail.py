@@ -1,6 +1,6 @@
-"""Mail: EML and mbox by Python's `email`, MSG by python-oxmsg; attachments are read like files.
+"""Convert mail: EML and mbox with Python's `email`, MSG with python-oxmsg; attachments as files.
 
-Subject, sender, recipients and date become metadata, the mails that a mail answers links.
+The subject is the title; sender, recipients and date are metadata; earlier mails become links.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FROM = re.compile(
     rb"(?m)(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"
     rb"(?=>From |[!-9;-~]{1,80}:\s)"
 )
-"""The line before each mail of an mbox: after a blank line, or with a time; headers follow."""
+"""The line before each mail in an mbox: after a blank line, or with a time; headers follow."""
 _ESCAPED = re.compile(rb"^>(?=>{0,99}From )", re.M)
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
 _SLASH = re.compile(r"[/\\\0-\x1f]")  # in the name of an attachment
@@ -42,14 +42,14 @@ _LONGEST_HEADER = 20_000  # characters: Python's reader takes quadratic time
 
 
 class _Policy(policy.EmailPolicy):
-    """Reads the beginning of a long header."""
+    """Parses only the beginning of a long header."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
         return super().header_fetch_parse(name, value[:_LONGEST_HEADER])
 
 
 def eml(content: bytes, members: Members) -> Iterator[Content | Unread]:
-    """Convert a mail; each readable attachment is a document of its own; raise `Unread`."""
+    """Convert a mail; each readable attachment is a separate document; raise `Unread`."""
     message = message_from_bytes(content, policy=_Policy())
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "not an email: it has no sender, recipient, subject or date")
@@ -64,7 +64,7 @@ def eml(content: bytes, members: Members) -> Iterator[Content | Unread]:
 
 
 def _attachments(attachments: Iterable[Message]) -> Iterator[tuple[str, Load]]:
-    """Names and contents; of equal names the later ones get a number."""
+    """Yield the names and contents of attachments; a name that occurs again gets a number."""
     names = set[str]()
     for position, attachment in enumerate(attachments, 1):
         kind = attachment.get_content_type()
@@ -82,7 +82,7 @@ def _first(content: bytes, most: int) -> bytes:
 
 
 def _leaves(message: Any) -> Iterator[Message]:
-    """The parts of a mail; of texts that are alternatives the first that is not much shorter."""
+    """Yield the parts of a mail; of alternative texts, only the first that is not much shorter."""
     if message.get_content_maintype() != "multipart" or not message.is_multipart():
         yield message
         return
@@ -114,10 +114,10 @@ def _content_of(attachment: Message) -> bytes:
 
 
 def _header(message: Message, name: str) -> str:
-    """A header as text; "" if Python cannot read it."""
+    """Return a header as text; "" if Python cannot parse it."""
     try:
         return " ".join(str(message.get(name, "")).split())
-    except Exception:  # headers of broken mails raise anything
+    except Exception:  # invalid headers may raise any exception
         return ""
 
 
@@ -128,7 +128,7 @@ def _text_of(body: Message) -> str:
 
 
 def _mail(text: str, is_html: bool, headers: Mapping[str, str]) -> Content:
-    """The document of a mail; its message id is an anchor, and earlier mails are links."""
+    """Build the document of a mail; its message id is an anchor, and earlier mails are links."""
     subject = headers["subject"]
     composer, quotations = read_body(text, is_html, subject, Composer())
     if not composer.length:

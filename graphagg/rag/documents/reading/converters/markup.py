@@ -3,7 +3,7 @@
 pulldown-cmark (pyromark, in linear time) converts Markdown to HTML. Before that, the extensions of
 Jekyll, MkDocs, Docusaurus, GitBook and MyST are rewritten line by line. A Jupyter notebook is read
 as Markdown, with its code between fences and without outputs. The rules of `markups.cfg` turn the
-other markups into Markdown; what a text includes is not read.
+other markups into Markdown; files that a text includes are not read.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"")
 _MAY_HOLD = re.compile(
     r"\{[%:.#/ ]|\[!|==|%%|\s\^|:[a-z]|^\s*(?:::|<|\[|-{1,2}8)", re.I
-)  # for a rule
-_SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
+)  # a quick test: the rules may apply to a line
+_SCRIPT = re.compile(r"(?:import|export)\s")  # a line of MDX, before all text
 
 
 def markdown(
     text: str, title: str = "", metadata: Mapping[str, Any] | None = None, *, is_sheet: bool = False
 ) -> Content:
-    """Convert a Markdown text, with or without front matter, and further properties of its file."""
+    """Convert a Markdown text with or without front matter; `metadata` are more file properties."""
     with needs("pyromark", "fast"):
         import pyromark
     stated, text, refused = front_matter(text)
@@ -63,9 +63,9 @@ def markdown(
 
 
 def _plain_blocks(lines: list[str]) -> Iterator[str]:
-    """Write the blocks of site generators as plain Markdown; code is not changed."""
+    """Rewrite the blocks of site generators as plain Markdown; code stays unchanged."""
     fences, has_text = _Fences(), False
-    indents: list[int] = []  # of the admonitions that are open
+    indents: list[int] = []  # indents of the open admonitions
     for line in lines:
         if line.startswith("\t"):
             words = line.lstrip("\t")
@@ -89,14 +89,14 @@ def _plain_blocks(lines: list[str]) -> Iterator[str]:
 
 
 class _Fences:
-    """Fences of code, and of MyST's directives, whose content is Markdown."""
+    """Tracks fences of code, and of MyST directives, whose content is Markdown."""
 
     def __init__(self) -> None:
-        self._code = ""  # the fence of the code that is open
+        self._code = ""  # the fence of the open code block
         self._directives: list[str] = []  # the fences of open directives
 
     def read(self, line: str) -> str | None:
-        """The line as Markdown, if it is a fence or in code; None for any other line."""
+        """Return the line as Markdown if it is a fence or code; None for any other line."""
         mark = _FENCE.match(line)
         marks, name = (mark[1], mark[2].strip()) if mark else ("", "")
         if self._code:
@@ -116,14 +116,14 @@ class _Fences:
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
-    """Split off YAML (`---`) or TOML (`+++`) at the head of a text: values, rest, errors."""
+    """Split off YAML (`---`) or TOML (`+++`) front matter; return values, rest and errors."""
     match = _FRONT.match(text, 0, _LONGEST_FRONT)
     if match is None:
         return {}, text, ()
     try:
         values = _yaml(match[2]) if match[1] == "---" else _toml(match[2])
     except ValueError as error:
-        rule = match[1] == "---" and not _KEY.search(match[2])  # a line across the page
+        rule = match[1] == "---" and not _KEY.search(match[2])  # a horizontal rule
         reason = " ".join(str(error).split())
         if rule:
             return {}, text, ()
@@ -140,10 +140,10 @@ def _toml(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
-    """Read a YAML text with the values of JSON; raise `ValueError` for any other.
+    """Parse YAML with the scalar values of JSON; raise `ValueError` if it is invalid.
 
-    YAML 1.1, which PyYAML reads, takes `no` and `on` for booleans and 12:30 for a number. Aliases
-    are refused: a few lines of them expand to gigabytes.
+    PyYAML reads YAML 1.1, in which `no` and `on` are booleans and 12:30 is a number. Aliases are
+    rejected: a few lines of them expand to gigabytes.
     """
     with needs("PyYAML", "fast"):
         import yaml
@@ -159,14 +159,14 @@ def _yaml(text: str) -> object:
             return _value(node.value) if is_plain else super().construct_scalar(node)
 
     try:
-        value: object = yaml.load(text, Loader)  # a BaseLoader makes no objects
+        value: object = yaml.load(text, Loader)  # a BaseLoader creates no Python objects
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"the YAML cannot be parsed ({error})") from None
     return value
 
 
 def _value(text: str) -> object:
-    """The value of a scalar without quotation marks: as in JSON, else the text."""
+    """Return the value of an unquoted scalar: as in JSON, else the text."""
     try:
         return None if text in ("", "~") else json.loads(text.lower(), parse_constant=_refuse)
     except ValueError:
@@ -178,14 +178,14 @@ def _refuse(name: str) -> None:
 
 
 def plain(text: str) -> Content:
-    """Convert plain text; underlined lines are headings, the title too if it comes first."""
+    """Convert plain text; underlined lines are headings, and the title if one comes first."""
     composer = Composer(text)
     composer.headings = list(_adorned(text))
     return composer.content(title_first=True)
 
 
 def _adorned(text: str) -> Iterator[Heading]:
-    """Find lines under a row of one character; each style of them is a level, as they occur."""
+    """Yield underlined lines as headings; a new style of underline is one level deeper."""
     lines = text.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     levels: dict[tuple[str, bool], int] = {}
@@ -204,7 +204,7 @@ def _adorned(text: str) -> Iterator[Heading]:
 
 
 def notebook(text: str) -> Content:
-    """Convert a notebook of format 3 or 4; raises `Unread` for any other text."""
+    """Convert a notebook of format 3 or 4; raise `Unread` for any other text."""
     try:
         content = json.loads(text)
         sheets = content.get("worksheets") or [content]
@@ -220,7 +220,7 @@ def _notebook_blocks(cells: list[dict[str, Any]]) -> Iterator[str]:
         text = (source if isinstance(source, str) else "".join(source)).strip("\n")
         if not text.strip():
             continue
-        if cell["cell_type"] == "heading":  # of format 3
+        if cell["cell_type"] == "heading":  # only in format 3
             yield f"{'#' * int(cell.get('level', 1))} {text}"
         else:
             yield f"~~~~~~\n{text}\n~~~~~~" if cell["cell_type"] == "code" else text
@@ -248,14 +248,14 @@ def _prose(name: str, text: str) -> str:
 
 
 def _without_macros(name: str, text: str) -> str:
-    """The text of lines that are macros, and without the escapes of a markup with macros."""
+    """Replace macro lines by their text, and remove the escapes of a markup with macros."""
     macros, escapes = (rules_of("markups", name, key) for key in ("macros", "escapes"))
     text = pattern_of("markups", name, "macro").sub(lambda line: applied(macros, line[0]), text)
     return applied(escapes, text)
 
 
 def _table(name: str, table: re.Match[str]) -> str:
-    """A table in Markdown, which no rule changes; its first row names the columns."""
+    """Convert a table to Markdown that no rule changes; its first row has the column names."""
     row, cell = pattern_of("markups", name, "row"), pattern_of("markups", name, "cell")
     rows = (each.strip().removesuffix("|") for each in row.split(table["rows"]))
     cells = [cell.split(each)[each[0] in "|!" :] for each in rows if each]

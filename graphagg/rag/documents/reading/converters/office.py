@@ -1,8 +1,8 @@
-"""Office files and books to text: anydoc converts them to Markdown.
+"""Convert Office files and e-books to text: anydoc converts them to Markdown.
 
-anydoc refuses files that unpack to too much, reads no external entity and runs no macro. It drops
-page numbers and properties, so we write marks for pages of DOCX and slides of PPTX into the texts
-before, and read the properties, which are Dublin Core in all of these kinds.
+anydoc rejects files that unpack to too much data, reads no external entities and runs no macros. It
+drops page numbers and properties. So we first insert marks for the pages of DOCX and the slides of
+PPTX, and we read the properties, which are Dublin Core in all of these formats.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SLIDE = re.compile(r"ppt/slides/slide\d{1,5}\.xml")
 _SLIDE_ID = re.compile(rb'<p:sldId [^<>]{0,200}?r:id="([^"]{1,40})"')
 _RELATION = re.compile(rb"<Relationship [^<>]{1,500}>")
 _FIRST_TEXT = re.compile(rb"<a:t>")
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream that holds an encrypted file
-# A program may write a million of them between two rows.
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream with an encrypted file
+# Some programs write a million blank rows between two rows.
 _BLANK_ROWS = re.compile(r"^(\|[ |]*+\n)(?:\|[ |]*+\n)++", re.M)
 _PROPERTIES = ("docProps/core.xml", "meta.xml", ".opf")
 _MOST_PROPERTIES = 2**20  # bytes
@@ -37,7 +37,7 @@ _NAMES = {"title": "title", "creator": "author", "created": "created", "creation
 
 
 def office(content: bytes, most: int) -> Content:
-    """Convert a text, book, sheet or presentation of Microsoft Office or OpenDocument, or RTF."""
+    """Convert a text, e-book, sheet or presentation of Microsoft Office, OpenDocument or RTF."""
     with needs("firecrawl-anydoc", "documents"):
         import anydoc
     try:
@@ -57,12 +57,12 @@ def office(content: bytes, most: int) -> Content:
     title = properties.pop("title", "")
     if anydoc.format_from_bytes(content) not in ("ods", "xls", "xlsx"):
         return markdown(text, title, properties)
-    # The first sheet is no title.
+    # The name of the first sheet is not a title.
     return replace(markdown(text, title or "-", properties, is_sheet=True), title=title)
 
 
 def _with_pages(content: bytes, most: int) -> bytes:
-    """Mark pages of a DOCX and slides of a PPTX; with more XML than `most`, nothing."""
+    """Mark pages of DOCX and slides of PPTX; files with over `most` bytes of XML stay unchanged."""
     try:
         with ZipFile(BytesIO(content)) as file:
             members = [m for m in file.infolist() if m.filename.endswith((".xml", ".rels"))]
@@ -72,7 +72,7 @@ def _with_pages(content: bytes, most: int) -> bytes:
                 return content
             texts = {name: file.read(name) for name in names}
     except (BadZipFile, NotImplementedError, RuntimeError, OSError, zlib.error):
-        return content  # anydoc names the fault
+        return content  # anydoc reports the error
     _mark_pages(texts)
     _mark_slides(texts)
     sink = BytesIO()
@@ -107,7 +107,7 @@ def _mark_slides(texts: dict[str, bytes]) -> None:
 
 
 def _properties(content: bytes) -> Iterator[tuple[str, Any]]:
-    """Title, author and date, as far as a file has them."""
+    """Yield title, author and date, if the file has them."""
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -120,5 +120,5 @@ def _properties(content: bytes) -> Iterator[tuple[str, Any]]:
                 name = _NAMES.get(etree.QName(element).localname)
                 if name and element.text and element.text.strip():
                     yield name, element.text.strip()
-    except (BadZipFile, etree.XMLSyntaxError, NotImplementedError):  # RTF, old kinds
+    except (BadZipFile, etree.XMLSyntaxError, NotImplementedError):  # RTF, old formats
         return

@@ -1,7 +1,7 @@
-"""PDF to text, page by page (PDFium), with headings from the outline and the title property.
+"""Convert PDF to text by page (PDFium), with headings from the outline and the title property.
 
 PDFium writes a row of a table as a line. Lines that repeat at the edges of pages, such as headers,
-are left out, and words that a line end divides are joined.
+are left out, and words that are split at the end of a line are joined.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from graphagg.rag.documents.reading.content import Composer, Content, Heading, U
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-_LEADER = re.compile(r"(?: ?\.){5,200}+")  # of a table of contents
+_LEADER = re.compile(r"(?: ?\.){5,200}+")  # dots in a table of contents
 # A word that ends on the next line: PDFium writes U+FFFE for a hyphen at the end of a line.
 _DIVIDED = re.compile(r"(?<![^\W\d_])([^\W\d_]++)(?:\ufffe|[-\u00ad\u2010]\n)\n?([^\W\d_]++)")
-_EDGE, _FEWEST = 3, 4  # lines at an edge of a page; pages with the same line there
-_SUCCESSIVE = 8  # pages that have a line as the page before
+_EDGE, _FEWEST = 3, 4  # lines at an edge of a page; minimum pages with the same line there
+_SUCCESSIVE = 8  # minimum pages with the same line there as the page before
 _DATE = re.compile(r"D:(\d{8})(\d{6})(?:([+-]\d\d)'?(\d\d)|Z)?")
 _DEEPEST = 32  # levels of an outline
 _NEEDS_PASSWORD = 4  # FPDF_ERR_PASSWORD
 
 
 def pdf(content: bytes, most: int) -> Content:
-    """Convert a PDF of at most `most` characters of text; raises `Unread` and `MissingExtra`."""
+    """Convert a PDF of at most `most` characters of text; raise `Unread` or `MissingExtra`."""
     with needs("pypdfium2", "documents"):
         from pypdfium2 import PdfDocument, PdfiumError
         from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
@@ -59,7 +59,7 @@ def pdf(content: bytes, most: int) -> Content:
 
 
 def _filled_in(document: PdfDocument, page: int) -> Iterator[str]:
-    """The texts that were written on a page, and the fields of a form that were filled in."""
+    """Yield the text annotations on a page, and the form fields that were filled in."""
     from pypdfium2 import raw
 
     opened, form = document[page], document.formenv
@@ -76,7 +76,7 @@ def _filled_in(document: PdfDocument, page: int) -> Iterator[str]:
 
 
 def _string(read: Callable[..., int], *arguments: Any) -> str:
-    """A string that a function of PDFium writes to a buffer."""
+    """Return the string that a PDFium function writes to a buffer."""
     buffer = create_string_buffer(read(*arguments, None, 0))
     read(*arguments, cast(buffer, POINTER(c_ushort)), len(buffer))
     return buffer.raw.decode("utf-16-le", "replace").strip("\0")
@@ -97,20 +97,20 @@ def _pages(document: PdfDocument, most: int) -> Iterator[str]:
     counts = Counter(line for page in edges for line in page)
     successive = Counter(line for page, following in pairwise(edges) for line in page & following)
     repeated = {line for line, n in counts.items() if n >= max(_FEWEST, len(pages) / 3)}
-    repeated |= {line for line, n in successive.items() if n >= _SUCCESSIVE}  # of a part
+    repeated |= {line for line, n in successive.items() if n >= _SUCCESSIVE}  # headers of a part
     texts = ["\n".join(_without(page, repeated) or page) for page in pages]
     everything = "\n".join(texts)
 
     def joined(word: re.Match[str]) -> str:
         compound = f"{word[1]}-{word[2]}"
-        is_compound = not word[2].islower() or compound in everything  # as "long-term" is
+        is_compound = not word[2].islower() or compound in everything  # such as "long-term"
         return compound if is_compound else word[1] + word[2]
 
     return (_DIVIDED.sub(joined, text).replace("\ufffe", "-") for text in texts)
 
 
 def _folded(line: str) -> str:
-    """A line without its numbers, which differ from page to page."""
+    """Replace the numbers in a line, which differ from page to page."""
     return re.sub(r"\d+", "#", line)
 
 
@@ -125,12 +125,12 @@ def _without(lines: list[str], repeated: set[str]) -> list[str]:
 
 
 def _outline(document: PdfDocument) -> dict[int, list[tuple[int, str]]]:
-    """Level and title of each entry of the outline, by page; pages and levels count from 1."""
+    """Return level and title of each entry of the outline, by page; both count from 1."""
     entries: dict[int, list[tuple[int, str]]] = {}
     for entry in document.get_toc(_DEEPEST):
         target = entry.get_dest()
         page = target.get_index() if target else None
-        with suppress(UnicodeDecodeError):  # a title that is no text
+        with suppress(UnicodeDecodeError):  # a title that is not valid text
             title = " ".join(entry.get_title().split())
             if page is not None:
                 entries.setdefault(page + 1, []).append((entry.level + 1, title))
@@ -138,7 +138,7 @@ def _outline(document: PdfDocument) -> dict[int, list[tuple[int, str]]]:
 
 
 def _heading(text: str, start: int, level: int, title: str) -> Heading:
-    """A heading at its words on the page, else at the head of the page."""
+    """Return a heading at its words on the page, else at the top of the page."""
     words = r"\s+".join(map(re.escape, title.split()))
     match = re.search(rf"^.{{0,12}}{words}\s*$", text, re.M) if words else None
     first, last = match.span() if match else (0, 0)
@@ -146,7 +146,7 @@ def _heading(text: str, start: int, level: int, title: str) -> Heading:
 
 
 def _properties(document: PdfDocument) -> tuple[str, dict[str, Any]]:
-    """The title and the other properties that are set."""
+    """Return the title, and the other properties that are set."""
     try:
         stated = document.get_metadata_dict(skip_empty=True)
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""The body of a mail: the text that its author wrote or forwarded, and quotations.
+"""Find quotations in the body of a mail; the rest is what its author wrote or forwarded.
 
-All of it stays in the text, without marks such as `>`; `graphagg.rag.documents.reading.threads`
-leaves out quotations of mails that were read too. A quotation begins at a line with more marks, at
-`-----Original Message-----` in any language, or at the headers of a mail. Forwarded text is none.
+Quotations stay in the text, without marks such as `>`; `graphagg.rag.documents.reading.threads`
+leaves out those of mails that were read too. A quotation begins at a line with more marks, at
+`-----Original Message-----` in any language, or at mail headers. Forwarded text does not count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORWARD_SUBJECT = pattern_of("languages", "mail", "forward_subject")
 
 @dataclass
 class _QuotedRun:
-    """Lines of one level; `lead` introduces a quotation with its author and date."""
+    """Lines of one quotation level; `lead` has the lines with author and date before them."""
 
     quoted: bool
     level: int
@@ -40,7 +40,7 @@ class _QuotedRun:
 def read_body(
     text: str, is_html: bool, subject: str, composer: Composer
 ) -> tuple[Composer, tuple[Quotation, ...]]:
-    """Add the body of a mail to an empty composer; return the one with the text."""
+    """Add the body of a mail to an empty composer; return the composer with the text."""
     if is_html:
         marked = _HTML_QUOTED.sub(
             lambda tag: f"<p>{_END}</p>{tag[0]}" if tag[1] else f"{tag[0]}<p>{_BEGIN}</p>", text
@@ -64,14 +64,14 @@ def read_body(
 
 
 def _marked(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a plain text, each with the number of marks before it."""
+    """Yield the lines of a plain text, each with the number of marks before it."""
     for line in text.split("\n"):
         match = _QUOTED.match(line)
         yield (match[0].count(">"), line[match.end() :]) if match else (0, line)
 
 
 def _levels(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a page, each with the number of quotations around it."""
+    """Yield the lines of a page, each with the number of quotations around it."""
     level = 0
     for part in re.split(f"([{_BEGIN}{_END}])", text):
         if part in (_BEGIN, _END):
@@ -83,8 +83,8 @@ def _levels(text: str) -> Iterator[tuple[int, str]]:
 def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun]:
     """Split lines into the author's text and quotations.
 
-    Text of at most the level `own` is the author's. A dividing line changes `own` until a line of a
-    lower level, `floor`, follows.
+    Text of at most the level `own` is the author's. A dividing line changes `own` until a line with
+    a level below `floor` follows.
     """
     own = floor = 0
     runs = [_QuotedRun(False, 0)]
@@ -111,7 +111,7 @@ def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun
 
 
 def _divides(lines: Sequence[tuple[int, str]], position: int) -> bool:
-    """Whether another mail begins at a line: a divider before a header, or the first of three."""
+    """Return whether another mail begins here: a divider before a header, or three headers."""
     line = lines[position][1]
     least = 1 if _DIVIDES.fullmatch(line) else 2 if _SENDER.fullmatch(line) else 0
     following = (each for _, each in lines[position + 1 : position + 5] if each.strip())

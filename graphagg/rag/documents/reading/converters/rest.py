@@ -1,8 +1,8 @@
-"""reStructuredText by docutils, with file insertion and raw text switched off.
+"""Convert reStructuredText with docutils; file insertion and raw text are switched off.
 
-A role of Sphinx becomes its label, a directive its argument and content, or a block of code. What a
-build would generate (`automodule`), draw or fetch is dropped. `:doc:`, `:ref:` and toctrees become
-links.
+A Sphinx role becomes its label; a directive becomes its argument and content, or a block of code.
+Directives that generate (`automodule`), draw or fetch content are dropped. `:doc:`, `:ref:` and
+toctrees become links.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _teach(text: str) -> None:
     from docutils.parsers.rst import directives, roles
 
     for name in {match[1] for match in _ROLE.finditer(text)}:
-        if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # docutils knows it
+        if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # is known
             roles.register_local_role(name.lower(), _role)
     displayed, dropped = _directives()
     for name in {match[1].lower() for match in _DIRECTIVE.finditer(text)}:
@@ -78,7 +78,7 @@ def _role(
 
 
 def _directives() -> tuple[type, type]:
-    """The directives whose content is shown, and those that are dropped."""
+    """Return the class of directives whose content is shown, and that of dropped ones."""
     from docutils.parsers.rst import Directive, directives
 
     class AnyOption(dict[str, Any]):
@@ -113,7 +113,7 @@ def _show(directive: Any) -> list[Any]:
         return [_entries(directive.content)]
     container = nodes.container()
     if argument:
-        is_text = "`" in argument  # else perhaps a signature, whose stars are none of markup
+        is_text = "`" in argument  # else it may be a signature, whose stars are not markup
         words = directive.state.inline_text(argument, directive.lineno)[0] if is_text else ()
         container += nodes.paragraph(argument, "" if words else argument, *words)
     directive.state.nested_parse(directive.content, directive.content_offset, container)
@@ -121,7 +121,7 @@ def _show(directive: Any) -> list[Any]:
 
 
 def _entries(lines: Any) -> Any:
-    """Links to the entries of a table of contents, without labels where it gives none."""
+    """Return links to the entries of a table of contents; they may have no label."""
     from docutils import nodes
 
     paragraph = nodes.paragraph()

@@ -1,4 +1,4 @@
-"""HTML to text with structure; Markdown, reStructuredText and Office files come here as HTML too.
+"""Convert HTML, also from Markdown, reStructuredText and Office files, to text with structure.
 
 A table row becomes a line with the column names, and lines of code begin with a tab. libxml2's
 parser (lxml) reports tags and builds no tree, so memory does not grow with the depth of a page.
@@ -19,34 +19,34 @@ from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.reading.wiki_exports import read_export
 from graphagg.rag.documents.tokens import CODE
 
-_STEP = 2**16  # characters that the parser takes at once
+_STEP = 2**16  # characters per call of the parser
 _HIDDEN, _ROLES, _CLASSES, _BLOCKS = (
     frozenset(section("markups", "html")[key].split())
     for key in ("hidden", "roles", "classes", "blocks")
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
+_TIGHT = frozenset(("li", "tr", "dd", "dt"))  # separated by a line break, not a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
 _ELEMENT = re.compile(  # detects HTML in a cell of a table
     r"(?i)</(a|b|blockquote|body|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|table|td|ul)>|<br\s?/?>"
 )
-_PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # all of the label of a heading's link to itself
+_PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # the whole label of a heading's link to itself
 _PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
 _MOST_LINKS = 100_000
 _MOST_SPAN = 100  # columns of a cell
 _OF_A_TABLE = frozenset(("tr", "tbody", "thead", "tfoot"))
-_LONGEST_TITLE = 120  # of a table
+_LONGEST_TITLE = 120  # characters of a table title
 _TITLE_LEVEL = 3  # below the name of a sheet
 
 
 def page_mark(page: int) -> str:
-    """The mark of a page that begins, for texts that `read_html` reads."""
+    """Return the mark of the start of a page, for texts that `read_html` reads."""
     return f"\ue000{page}\ue001"
 
 
 def html(text: str) -> Content:
-    """Convert a page; its title is an h1 with which `<title>` begins, else `<title>`."""
+    """Convert a page; its title is an h1 that `<title>` begins with, else `<title>`."""
     composer = Composer()
     text, exported, metadata = read_export(text)
     stated = read_html(text, composer)
@@ -87,15 +87,15 @@ def without_tags(text: str) -> str:
 
 
 class _Row:
-    """A row of a table: texts and links of its cells, and whether all are headers."""
+    """A table row: texts and links of its cells, and whether all cells are headers."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.links: list[list[tuple[int, str]]] = []
         self.is_header = True
-        self.span = 1  # columns of the cell that is open
+        self.span = 1  # columns of the open cell
         self.anchors: list[str] = []
-        self.page: int | None = None  # that begins in it
+        self.page: int | None = None  # the page that begins in this row
 
 
 class _HtmlTarget:
@@ -104,20 +104,20 @@ class _HtmlTarget:
     def __init__(self, composer: Composer, is_sheet: bool) -> None:
         self.title = ""
         self._composer, self._is_sheet = composer, is_sheet
-        self._texts: list[str] = []  # of the block so far, white space joined
-        self._size = 0  # of the block so far
+        self._texts: list[str] = []  # the block so far, white space joined
+        self._size = 0  # characters of the block so far
         self._links: list[tuple[int, str]] = []  # offsets in the block, and targets
-        self._anchors: list[str] = []  # of the block
-        self._heading = 0  # level of the heading that is open
-        self._pre = 0  # elements pre that are open
+        self._anchors: list[str] = []  # anchors of the block
+        self._heading = 0  # level of the open heading
+        self._pre = 0  # number of open pre elements
         self._hidden: tuple[str, int] = ("", 0)  # name of the hiding element, and its open count
         self._in_title = False
         self._gap = "\n\n"
-        self._row: _Row | None = None  # of the innermost table, unless that only lays out
-        self._rows: list[_Row] = []  # of the table so far
+        self._row: _Row | None = None  # open row of the innermost table; None in a layout table
+        self._rows: list[_Row] = []  # rows of the table so far
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """A tag begins an element."""
+        """Handle a start tag."""
         name, depth = self._hidden
         if depth:
             self._hidden = (name, depth + (tag == name))
@@ -154,7 +154,7 @@ class _HtmlTarget:
             self._row = _Row()
 
     def end(self, tag: str) -> None:
-        """An element ends; the parser also reports the end of elements that are never closed."""
+        """Handle an end tag; the parser also calls it for elements that are never closed."""
         name, depth = self._hidden
         if depth:
             self._hidden = (name, depth - (tag == name))
@@ -176,7 +176,7 @@ class _HtmlTarget:
             self._in_title = False
 
     def data(self, text: str) -> None:
-        """Text between tags, in pieces."""
+        """Handle text between tags, which arrives in pieces."""
         if self._in_title:
             self.title += text
         elif not self._hidden[1]:
@@ -191,7 +191,7 @@ class _HtmlTarget:
             self._write(text if self._pre else _SPACE.sub(" ", text))
 
     def close(self) -> None:
-        """The page ends."""
+        """Handle the end of the page."""
         self._lay_out()
         self._end_table()
         self._flush("\n\n")
@@ -217,7 +217,7 @@ class _HtmlTarget:
             self._row.span = min(int(span), _MOST_SPAN) if span.isdecimal() else 1
 
     def _end_cell(self) -> None:
-        """Store the cell that ends; its text begins at offset 0 of the block."""
+        """Store the open cell; its text begins at offset 0 of the block."""
         row = self._row
         if row is not None:
             row.texts += [" ".join("".join(self._texts).split()), *[""] * (row.span - 1)]

@@ -1,8 +1,8 @@
-"""Rows of CSV, JSON lists and JSON lines to documents.
+"""Convert rows of CSV, JSON lists and JSON lines to documents.
 
-The text of a row is its column `text`, else lines `column: value`; HTML in it becomes text. Its
+The text of a row is its column `text`, else lines `column: value`; HTML is converted to text. Its
 title is `title`, else the first of `subject`, `summary`, `headline` and `name`. Its id within the
-file is `id`. The other columns become metadata. The columns of an issue of Jira are its `fields`.
+file is `id`. The other columns become metadata. The columns of a Jira issue are its `fields`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
 _LONGEST_TITLE = 200
 _MOST_ABOVE = 20  # rows above the column names
-_MOST_COLUMNS = 1_000  # of metadata; a wider row is text alone
+_MOST_COLUMNS = 1_000  # columns of metadata; a wider row has none
 _BLOCKS = frozenset("blockquote codeBlock heading listItem paragraph panel tableRow".split())
 _DEEPEST = 8  # levels of nested values that become columns
 _DEEPEST_NODE = 64
@@ -40,7 +40,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
     """Convert the rows of a CSV file; see `csv_records`.
 
     The first line above the column names is the title of the rows. Sentences above them, and lines
-    with another number of cells than most, are the last row; other lines above are reported.
+    with an unusual number of cells, become the last row; other lines above are reported.
     """
     delimiter = _delimiter(text)
     start, head = _head(text, delimiter)
@@ -50,7 +50,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
     notes = [row[0] for row in cells if len(row) == 1 and SENTENCE.search(row[0])]
     if labels := [line for line in rest if line and line not in notes]:
         yield Unread("lines above a table", "; ".join(labels), "above")
-    names = None if are_names(head) else [""] * len(head)  # a table of numbers alone
+    names = None if are_names(head) else [""] * len(head)  # a table without column names
 
     def records() -> Iterator[Mapping[str, Any]]:
         yield from csv_records(table, names=names, skipped=notes)
@@ -64,9 +64,9 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
 
 
 def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
-    """The number of lines above the column names, and these; else of the first row of the table.
+    """Find the column names, else the first row; return the number of lines above, and the row.
 
-    A row of the table has as many cells as most rows, and names fill as many as most of these.
+    A table row has as many cells as most rows; the names fill as many cells as most table rows.
     """
     reader, number = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter), 0
     rows: list[tuple[int, list[str]]] = []
@@ -85,7 +85,7 @@ def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter of the most cells in rows of the same length, at the head of a text."""
+    """Return the delimiter with the most cells in rows of equal length at the head of a text."""
 
     def cells_alike(delimiter: str) -> int:
         rows = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter)
@@ -103,10 +103,10 @@ def csv_records(
 ) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
-    Recognizes comma, semicolon, tab and bar as delimiters. Columns with the same name, as the
-    comments of a ticket, get numbers: `Comment`, `Comment (2)`. Columns in `strings` stay as they
-    are written. With `names`, the table has no line of names. Lines with another number of cells
-    are appended to `skipped`; None: `Unread` is raised.
+    Recognizes comma, semicolon, tab and bar as delimiters. Columns with the same name, such as the
+    comments of a ticket, get numbers: `Comment`, `Comment (2)`. Columns in `strings` are read as
+    strings. If `names` are given, the table has no header line. Lines with another number of cells
+    are appended to `skipped`; if that is None, they raise `Unread`.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -139,7 +139,7 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
 
 
 def _unused(name: str, counts: Counter[str]) -> str:
-    """A name, with a number appended if it is taken."""
+    """Return a name, with a number appended if it is in use."""
     unique = name
     while counts[unique]:
         counts[name] += 1
@@ -149,9 +149,9 @@ def _unused(name: str, counts: Counter[str]) -> str:
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
-    """Convert a JSON list of objects, also under a key, to rows, and chats; keep other JSON.
+    """Convert a JSON list of objects, also under a key, to rows; convert chats; keep other JSON.
 
-    Plain values beside that key become the last row if one is a sentence, else texts are reported.
+    Scalars beside that key become the last row if one is a sentence; otherwise texts are reported.
     """
     if _OBJECTS.match(text):
         return json_lines(text)
@@ -162,7 +162,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
     if records is None and isinstance(value, dict):
         rest = {key: each for key, each in value.items() if not isinstance(each, list | dict)}
         lists = [_records(value[key]) for key in value.keys() - rest]
-        if not {"issues", "tickets"}.isdisjoint(value):  # people may be beside them
+        if not {"issues", "tickets"}.isdisjoint(value):  # a list of users may be beside them
             pages = map(value.get, ("issues", "tickets", "users"))
             lists = [[row for page in pages for row in _records(page) or ()]]
         records = lists[0] if len(lists) == 1 else None
@@ -177,7 +177,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
 
 
 def _is_said(value: object) -> bool:
-    """Whether a value beside rows tells something: numbers, addresses and null do not."""
+    """Return whether a value beside rows is a text; numbers, addresses and null are not."""
     is_text = isinstance(value, str) and any(map(str.isalpha, value))
     return is_text and not str(value).startswith(("http://", "https://"))
 
@@ -218,7 +218,7 @@ def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 
 def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:
-    """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
+    """Convert rows to documents, or to errors if they cannot be read; rows count from 1."""
     digests: dict[str, set[int]] = {}
     names: Counter[str] = Counter()
     for position, (record, fault) in enumerate(records, start=1):
@@ -249,13 +249,13 @@ def _name(identifier: object, position: int) -> str:
 
 
 def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> Content:
-    """The document of a row; `folded` has its columns in lower case, of equal ones the first."""
+    """Build the document of a row; `folded` has lower-case names, and the first of equal ones."""
     text, title, nested = (folded.get(name) for name in ("text", "title", "metadata"))
     is_whole = isinstance(text, str) and bool(text.strip())
     columns = dict(record) if is_whole else dict(_flat(record))
     metadata = {name: value for name, value in columns.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
-    if len(metadata) > _MOST_COLUMNS:  # each chunk of the text has them
+    if len(metadata) > _MOST_COLUMNS:  # each chunk of the text would repeat them
         metadata = {}
     if not is_whole:
         others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
@@ -266,7 +266,7 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """The columns of a row; nested ones have names such as `requester.name`."""
+    """Yield the columns of a row; nested ones have names such as `requester.name`."""
     for key, value in record.items():
         prefix = prefix if len(prefix) <= LONGEST_NAME else ""
         if isinstance(value, Mapping) and value.get("type") == "doc":  # Jira's document format
@@ -278,7 +278,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterat
 
 
 def _lines(columns: Mapping[str, Any], separator: str) -> str:
-    """The columns with their names, HTML in a value as text with its paragraphs."""
+    """Format columns as `name: value`; HTML in a value becomes text with its paragraphs."""
     values = ((key, without_tags(_as_text(value))) for key, value in columns.items())
     return separator.join(f"{key}: {text}" for key, text in values if text.strip())
 
@@ -293,7 +293,7 @@ def _as_text(value: object, separator: str = "\n") -> str:
 
 
 def _pieces(node: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
-    """The texts of a node of Jira's document format, with a blank line after each block."""
+    """Yield the texts of a node in Jira's document format, with a blank line after each block."""
     attributes, inside = node.get("attrs"), node.get("content")
     text = node.get("text") or (isinstance(attributes, Mapping) and attributes.get("text")) or ""
     yield "\n" if node.get("type") == "hardBreak" else str(text)

@@ -1,9 +1,9 @@
 """Decode files: recognize the encoding, and end every line with a line feed.
 
-In this order: a byte-order mark; UTF-8, perhaps with a few bad bytes; UTF-16 by its zero bytes; the
-encoding that the text declares; the encoding that the user named; cp1252. One of Central Europe,
-Turkey or the Baltics comes before cp1252 only if the text is in such a language, and all of its
-letters belong to one. The result of chardet counts only if much of the text is beyond ASCII.
+We try, in this order: a byte-order mark; UTF-8, perhaps with a few bad bytes; UTF-16 by its zero
+bytes; the encoding that the text declares; the encoding that the user set; cp1252. Encodings of
+Central Europe, Turkey and the Baltics come before cp1252 only if the text is in such a language and
+all of its letters belong to one. We use chardet only if much of the text is beyond ASCII.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SAMPLE = 2**16
 """Bytes from which binary files and encodings are recognized."""
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f\b\x1b"})
 _MOST_CONTROLS = 0.05
-_GOOD_PER_BAD = 4  # characters of several bytes for each bad byte of a text in UTF-8
+_GOOD_PER_BAD = 4  # minimum multi-byte characters per bad byte in a text in UTF-8
 _STATED = re.compile(rb"(?:charset|encoding|coding)\s{0,3}[=:]\s{0,3}[\"']?([\w.:-]{2,40})", re.I)
-_HEAD = 1024  # bytes in which a text states its encoding
+_HEAD = 1024  # leading bytes that may declare the encoding
 _WIDER, _EUROPEAN, _LETTERS = (
     section("languages", name) for name in ("wider encodings", "encodings", "letters")
 )
@@ -41,8 +41,8 @@ _MOST_ACCENTED = 0.6  # of all letters
 
 
 _BEYOND, _LETTER_BYTES = bytes(range(0x80, 0x100)), string.ascii_letters.encode()
-_MUCH = 0.25  # of ASCII letters and bytes beyond ASCII: a text in another script
-_FOREIGN_WORD = re.compile(rb"[\x80-\xff]{4,}")  # no word of a Latin script
+_MUCH = 0.25  # share of bytes beyond ASCII, of these and ASCII letters, in another script
+_FOREIGN_WORD = re.compile(rb"[\x80-\xff]{4,}")  # not a word in Latin script
 _INSIDE = re.compile("(?<=[^\\W\\d_])[^\x00-\x7f\xad\xb7\u2018\u2019](?=[^\\W\\d_])")
 
 
@@ -54,13 +54,13 @@ class Decoded(NamedTuple):
 
 
 def decode(content: bytes, encoding: str | None = None) -> Decoded:
-    """Decode a file; `encoding` is for files that neither are UTF-8 nor state one."""
+    """Decode a file; `encoding` is for files that are not UTF-8 and declare no encoding."""
     marked = next((name for name, marks in _MARKS.items() if content.startswith(marks)), None)
     if marked is not None:
         text = _decoded(content, marked)
         if text is None:
             name = marked.removesuffix("-sig").upper()
-            raise Unread("unknown encoding", f"not text in {name}, as its byte-order mark says")
+            raise Unread("unknown encoding", f"invalid {name}, which its byte-order mark declares")
         return Decoded(_lines(text))
     text, guess = _decoded(content, "utf-8"), ""
     is_wide = text is None or "\0" in text[:SAMPLE]
@@ -95,7 +95,7 @@ def _lines(text: str) -> str:
 
 
 def decode_as(content: bytes, encoding: str) -> str:
-    """Decode a text by a stated encoding, such as that of a mail; else as `decode` does."""
+    """Decode a text in a declared encoding, such as that of a mail; if it fails, use `decode`."""
     text = _decoded(content, encoding)
     return decode(content.replace(b"\0", b"")).text if text is None else text
 
@@ -125,9 +125,9 @@ def _wide(content: bytes) -> str:
 
 
 def _recognized(content: bytes) -> str:
-    """The likeliest encoding of one byte a character, or of several."""
+    """Return the likeliest single-byte or multi-byte encoding."""
     sample = content
-    if len(content) > SAMPLE:  # a cut inside a character would rule its encoding out
+    if len(content) > SAMPLE:  # a cut inside a character would exclude the right encoding
         sample = content[: content.rfind(b"\n", 0, SAMPLE) + 1] or content[:SAMPLE]
     costs = {name: _strangeness(sample, name) for name in _EUROPEAN}
     for name in sorted(costs, key=costs.__getitem__):
@@ -147,9 +147,9 @@ def _recognized(content: bytes) -> str:
 
 
 def _is_likely(sample: bytes, encoding: str) -> bool:
-    """Whether a text is in a language of an encoding, or cp1252 has signs inside of words.
+    """Return whether a text is in a language of an encoding, or has signs in words as cp1252.
 
-    Letters that cp1252 reads otherwise must be of one language.
+    All letters that cp1252 decodes differently must belong to one language.
     """
     text, plain = (sample.decode(name, "replace") for name in (encoding, "cp1252"))
     own = {a.lower() for a, b in zip(text, plain, strict=True) if a != b and a.isalpha()}
@@ -160,9 +160,9 @@ def _is_likely(sample: bytes, encoding: str) -> bool:
 
 
 def _strangeness(sample: bytes, encoding: str) -> float:
-    """Cost of an encoding: 0 for a text in a European language, above 1 for any other text.
+    """Return the cost of an encoding: 0 for text in a European language, above 1 for other text.
 
-    Letters outside of the closest language count, and signs inside of words.
+    It counts letters that the closest language does not have, and signs inside of words.
     """
     text = sample.decode(encoding, "replace")
     beyond = Counter(character for character in text if character > "\x7f")
@@ -183,7 +183,7 @@ def _strangeness(sample: bytes, encoding: str) -> float:
 
 
 def is_binary(sample: bytes) -> bool:
-    """Whether the head of a file is not text: a zero byte, or many control characters."""
+    """Return whether the head of a file is not text: a zero byte, or many control characters."""
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         return False
     controls = len(sample) - len(sample.translate(None, _CONTROLS))

@@ -60,7 +60,7 @@ def fill(report: Report, chosen: argparse.Namespace) -> None:
             bench_large(report, chosen.vertices, chosen.edges, chosen.queries)
 
 
-# --- com_dblp, beside the peers ------------------------------------------------------------------
+# --- com_dblp, compared with the peers -----------------------------------------------------------
 
 
 def sketch(graph: Any, config: Any) -> Any:
@@ -82,7 +82,7 @@ def bench_dblp(report: Report, pairs: int, queries: int) -> None:
     from graphagg.communities import CommunityConfig, CommunityIndex
     from graphagg.graph import load_graph
 
-    report.heading("Communities: com-DBLP beside datasketch and rensa")
+    report.heading("Communities: com-DBLP compared with datasketch and rensa")
     if not DBLP.exists():
         report.line(f"skipped: {DBLP} is absent; set GRAPHAGG_DATA")
         return

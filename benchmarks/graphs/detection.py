@@ -77,7 +77,7 @@ def main() -> None:
     if "sides" in tables:
         report.table(header, [row for name in chosen for row in compared(name, SIDES)])
     if "converged" in tables:
-        report.heading("Until no iteration improves")
+        report.heading("Iterated until convergence")
         names = [name for name in CONVERGED if name in chosen]
         report.table(header, [row for name in names for row in compared(name, LONG)])
     if "changes" in tables:

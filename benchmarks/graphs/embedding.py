@@ -65,7 +65,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
     from graphagg.embedding.build import embed
     from graphagg.embedding.prone.network import NetworkMatrix
 
-    report.heading(f"Embeddings: {name} beside gensim and pycleora")
+    report.heading(f"Embeddings: {name} compared with gensim and pycleora")
     whole = read_benchmark_graph(DATA / GRAPHS[name])
     split = None if name == "blogcatalog" else split_edges(whole, None, 0.3, 0)
     graph = whole if split is None else split.train

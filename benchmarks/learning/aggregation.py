@@ -95,7 +95,7 @@ def run(report: Report) -> None:
 
 def fill(report: Report, names: list[str]) -> None:
     torch.set_num_threads(1)
-    report.heading("LCM aggregation: forward and backward beside PyG's and a sum")
+    report.heading("LCM aggregation: forward and backward, against PyG's and a sum")
     rows = []
     for name in names:
         graph = GRAPHS[name]

@@ -77,7 +77,7 @@ def run(report: Report) -> None:
 
 def fill(report: Report, pairs: int) -> None:
     """Compare exact attention with GPSConv's, as a layer and on its own."""
-    report.heading("Exact attention beside GPSConv, forward and backward, dim 64, 4 heads")
+    report.heading("Exact attention against GPSConv, forward and backward, dim 64, 4 heads")
     header = ["scope", "batch", "PyG CPU s", "ours CPU s", "times faster", "PyG MiB", "ours MiB",
               "times less memory", "ours wall s", "largest difference"]  # fmt: skip
     scopes = ("layer", "attention")

@@ -55,7 +55,7 @@ def run(report: Report) -> None:
 
 def fill(report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]]) -> None:
     torch.set_num_threads(1)
-    report.heading("GPS layer on molecules beside GPSConv: ms of CPU, forward and backward")
+    report.heading("GPS layer on molecules against GPSConv: ms of CPU, forward and backward")
     rows, names = [], list[str]()
     for case in cases:
         costs = measured(steps(**case), pairs, repeat)

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     row, run = print_recall(f"{name}, {label}", index, asked)
                     first = first or run
                     rows.append([*row, *(gain_of(run, first, k) for k in AIMS)])
-    gains = ["gain at 2", "gain at 5", "holds", "beside the first at 2", "at 5"]
+    gains = ["gain at 2", "gain at 5", "holds", "against the first at 2", "at 5"]
     print_table(["set", "questions", *MODES, *gains], rows)
 
 

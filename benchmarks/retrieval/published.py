@@ -76,8 +76,8 @@ def read_pool(folder: Path, name: str) -> Pool:
     notes = [f"{path.name}: sha256 {_digest(path)}" for path in (corpus, asked)]
     if len(rows) != COUNTS.get(name) or len(records) != QUESTIONS:
         notes.append(
-            f"{name}: {len(rows):,} passages and {len(records):,} questions, published are "
-            f"{COUNTS.get(name, 0):,} and {QUESTIONS:,}: figures do not compare"
+            f"{name}: {len(rows):,} passages and {len(records):,} questions, expected "
+            f"{COUNTS.get(name, 0):,} and {QUESTIONS:,}: figures are not comparable"
         )
     ids: dict[tuple[str, str], str] = {}
     for row in rows:
@@ -89,7 +89,7 @@ def read_pool(folder: Path, name: str) -> Pool:
         if not needed or None in needed:
             raise UnreadableFile(
                 f"{asked}: question {i} ({str(record.get('question'))[:60]!r}) needs passages that "
-                f"{corpus.name} does not hold; take both files of one commit"
+                f"{corpus.name} lacks; use both files from the same commit"
             )
         gold = frozenset(identifier for identifier in needed if identifier)
         kind = str(record.get("type") or "")
@@ -124,7 +124,7 @@ def _list(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError) as error:
         raise UnreadableFile(f"{path}: {error}; expected a published list in JSON") from None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableFile(f"{path}: no list of objects; expected the file as it is published")
+        raise UnreadableFile(f"{path}: not a list of objects; expected the published file")
     return rows
 
 

@@ -67,7 +67,7 @@ def _measure(report: Report, server: Server, root: Path) -> None:
         ("opening", "wall ms", "CPU ms"),
         [
             (
-                "cold: the first, brings the index",
+                "cold: the first, downloads the index",
                 f"{1000 * first.wall:.0f}",
                 f"{1000 * first.cpu:.0f}",
             ),
@@ -88,7 +88,7 @@ def _pushes(server: Server, index: Path) -> tuple[object, ...]:
         folder = next(copies)
         in_parallel(lambda path: store.write(f"{folder}/{path.name}", path), files)
 
-    return "push, beside put", *_pair(lambda: push(index, server.at(f"n{next(pushes)}")), put)
+    return "push against put", *_pair(lambda: push(index, server.at(f"n{next(pushes)}")), put)
 
 
 def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
@@ -109,7 +109,7 @@ def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
 
     copied = _pair(fresh(lambda: pull(address, target)), fresh(get))
     verified = _pair(lambda: verify_at(address), fresh(get))
-    return [("pull, beside get", *copied), ("verify, beside get", *verified)]
+    return [("pull against get", *copied), ("verify against get", *verified)]
 
 
 def _change(address: Address, root: Path, size: int) -> list[tuple[object, ...]]:

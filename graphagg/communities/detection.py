@@ -54,7 +54,7 @@ def detect(
             `directed`: the expected weight depends on the directions; `two-mode`: sets and
             elements are in communities together.
         objective: `modularity`, or `cpm` (constant Potts model), which finds communities that are
-            denser than the resolution, whatever the size of the graph.
+            denser than the resolution, regardless of the size of the graph.
         resolution: a larger value gives more and smaller communities; for `cpm` it is a density.
         iterations: iterations of Leiden; -1: until the partition no longer improves, which takes
             about ten times as long.
@@ -156,7 +156,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
     mask: Mask = np.concatenate(masks)
     if earlier is None or (mask & (earlier < 0)).any() or mask.sum() < len(set(vertices)):
         raise InvalidParameter(
-            "`fixed` has vertices without a community, expected vertices of `start` and the graph"
+            "`fixed` has vertices without a community, expected vertices in `start` and the graph"
         )
     return mask
 

@@ -107,7 +107,7 @@ def number_communities(
     if not communities:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, expected its vertex ids; "
-            "check that file and index belong together"
+            "check that the file is for this graph"
         )
     return GroundTruth(tuple(communities), unknown)
 

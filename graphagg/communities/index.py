@@ -328,7 +328,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         with self._changing() as (publication, newest):
             if newest.config != self.config:
                 raise ArtifactBusy(
-                    f"{self.directory}: the index was built again with other parameters since it "
-                    "was opened; open it again"
+                    f"{self.directory}: the index was rebuilt with other parameters after it was "
+                    "opened; open it again"
                 )
             yield publication, newest

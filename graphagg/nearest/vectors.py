@@ -166,8 +166,8 @@ def map_vectors(path: Path) -> Codes:
         if not is_sane or head != _header(count, dimension):
             raise damaged(
                 path,
-                f"a file of {size} bytes that begins with {kind!r} and names {count} vectors of "
-                f"{dimension} components; expected FAISS's {FLAT_TYPE!r} of 8 bits with inner "
+                f"a file of {size} bytes that starts with {kind!r} and declares {count} vectors of "
+                f"{dimension} components; expected FAISS's 8-bit {FLAT_TYPE!r} with inner "
                 "products, as this version writes it",
             )
         if not count:

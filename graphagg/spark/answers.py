@@ -80,7 +80,7 @@ def answered(
     clash = sorted(more.keys() & set(frame.columns))
     if clash:
         raise InvalidParameter(
-            f"the table and the answers both have a column {clash[0]!r}; rename the table's"
+            f"the table and the answers both have a column {clash[0]!r}; rename it in the table"
         )
     of_spark = {"long": types.LongType, "double": types.DoubleType, "string": types.StringType}
     added = [types.StructField(name, of_spark[kind]()) for name, kind in more.items()]

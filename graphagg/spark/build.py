@@ -114,7 +114,7 @@ def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) 
     try:
         with (
             with_settings(spark, settings_for(*source.paths, work.location)),
-            described(spark, f"graphagg {kind}", f"{kind}: begins"),
+            described(spark, f"graphagg {kind}", f"{kind}: starting"),
             named_errors(),
         ):
             if not isinstance(work.location, Address):

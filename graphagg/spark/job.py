@@ -165,7 +165,7 @@ def check_shared(spark: SparkSession, folder: Path) -> None:
     finally:
         probe.unlink(missing_ok=True)
     raise JobFailed(
-        f"{folder}: an executor does not see this folder of the driver; give a folder that all "
+        f"{folder}: an executor cannot see this folder of the driver; use a folder that all "
         "machines share, or an address of a store, such as s3://bucket/work, as "
         "`SparkOptions(work=...)`"
     )

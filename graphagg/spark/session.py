@@ -197,7 +197,7 @@ def named_errors() -> Iterator[None]:
             raise named from None
         if any(words in str(failure) for words in _FULL):
             raise errors.WriteFailed(
-                f"a task found no space on the disk ({cause(failure)}); the index that was there "
+                f"a task found no space on the disk ({cause(failure)}); the existing index "
                 "is unchanged. Free space for the index and spark.local.dir; the same "
                 "command then resumes after the last finished stage"
             ) from failure
@@ -208,7 +208,7 @@ def named_errors() -> Iterator[None]:
 _HINTS = (
     (
         "No module named 'graphagg'",
-        "; executors run another Python: set PYSPARK_PYTHON to one that has graphagg, on every "
+        "; executors run a different Python: set PYSPARK_PYTHON to one that has graphagg, on every "
         "machine, before the session starts, or ship it (--archives, --py-files)",
     ),
     (

@@ -82,7 +82,7 @@ def by_spark(engine: str | None, source: Any) -> bool:
         one_of("engine", engine, ("local", "spark"))
     if engine == "local" and is_of_spark(source):
         raise InvalidParameter(
-            'engine is "local", but only Spark reads the input; give `engine="spark"`, or '
+            'engine is "local", but only Spark reads the input; use `engine="spark"`, or '
             "convert the DataFrame to Arrow: frame.toArrow()"
         )
     return engine == "spark" or is_of_spark(source)
@@ -96,7 +96,7 @@ def session_of(source: Any) -> SparkSession:
     active = active_session()
     if active is None:
         raise InvalidParameter(
-            f"{source}: no Spark session is active; start one, or give it as "
+            f"{source}: no Spark session is active; start one, or pass it as "
             "`engine=SparkOptions(session)`"
         )
     return active

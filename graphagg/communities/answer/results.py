@@ -209,7 +209,7 @@ class Community(Brief, Exportable):
         """Return the index that was queried, and the ids of seeds and members."""
         if self._snapshot is None:
             raise InvalidParameter(
-                "this Community was not made by a query, so it has no graph; call "
+                "this Community is not the result of a query, so it has no graph; call "
                 "CommunityIndex.query"
             )
         return self._snapshot, [*self.seeds, *(member.id for member in self.members)]
@@ -251,8 +251,8 @@ def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list
         return []
     hub, degree = snapshot.vertices[int(seeds[degrees.argmax()])], int(degrees.max())
     return [
-        f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: their "
-        "order is that of ids; add seeds, or use the method agglomerative"
+        f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: they "
+        "are ordered by id; add seeds, or use the method agglomerative"
     ]
 
 

@@ -124,7 +124,7 @@ class CommunityStructure(Brief):
         widths = 0.3 + 1.7 * self.weights[edges] / max(float(self.weights.max(initial=0.0)), 1e-12)
         joined = self.in_graph[edges]
         for mask, color, style, label in (
-            (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
+            (~joined, "0.7", "dotted", "similar"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
             pairs = [(self.vertices[a], self.vertices[b]) for a, b in self.edges[edges][mask]]
             networkx.draw_networkx_edges(

@@ -8,7 +8,7 @@
     python -m benchmarks.training.aggregators --table --save      write finished cells to docs/
 
 One GNN (GINE in the order of GNN+, two layers of width 32, batch norm) in which only the aggregator
-of the messages changes. There is no positional encoding, so that messages make the difference.
+of the messages changes. There is no positional encoding, so only messages can separate vertices.
 Seed s trains on split s of the data (ZINC has one split). Epochs, learning rates and widths were
 set before the first run, small enough for a CPU, and are the same for all aggregators; the epoch is
 chosen by validation. For ZINC, training uses the first 2,000 molecules of the training part.

@@ -49,7 +49,7 @@ def detect(
     """Partition a whole graph into connected communities; the result is deterministic.
 
     Args:
-        edges: anything that `graphagg.graph.load_weighted` takes.
+        edges: anything that `graphagg.graph.load_weighted` accepts.
         kind: `undirected`: a pair in both directions is one edge with the summed weight;
             `directed`: the expected weight depends on the directions; `two-mode`: sets and
             elements are in communities together.
@@ -167,7 +167,7 @@ class Problem(NamedTuple):
     rows: Csr  # symmetric: every edge appears in the rows of both its ends
     masses: Doubles  # `[n, 2]`
     gamma: float
-    degrees: Doubles  # `[n, 2]` out and in
+    degrees: Doubles  # `[n, 2]` out- and in-degrees
     gamma_of_degrees: float  # gamma of modularity
     scale: float  # converts a quality to a share of the edges
 

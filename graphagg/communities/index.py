@@ -116,8 +116,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         killed, the next one resumes from these files.
 
         Args:
-            edges: anything that `graphagg.graph.load_graph` takes; for Spark a DataFrame,
-                `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
+            edges: anything that `graphagg.graph.load_graph` accepts. With Spark: a DataFrame,
+                `table:NAME`, or paths of Parquet or text files, folders or patterns.
             directory: directory of the index; it is created if it does not exist.
             config: the kind of graph, and parameters.
             columns: how edges are read, such as `EdgeReading(source="from_user")`.
@@ -131,7 +131,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
-            ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
+            ParametersDiffer, JobFailed: a Spark job failed; the same call resumes it.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -255,7 +255,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
         Raises:
             GraphAggError: the same errors as `build`.
-            ArtifactBusy: the index was rebuilt with other parameters since it was opened.
+            ArtifactBusy: the index was rebuilt with other parameters after it was opened.
 
         Examples:
             >>> from tempfile import TemporaryDirectory

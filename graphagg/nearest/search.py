@@ -31,9 +31,9 @@ SMALL = 20_000
 FLAT = 100_000
 """Up to this number of vectors, FAISS compares all of them."""
 TARGET = 0.99
-"""Recall of the nearest vectors for which `nprobe` and the number of candidates are chosen."""
+"""Target recall when `nprobe` and the number of candidates are chosen."""
 NEAREST = 10
-"""Number of nearest vectors per sentence over which recall is measured."""
+"""Number of nearest vectors per sentence for the recall measurement."""
 _SENTENCES = 200  # half of them tune the parameters, the other half measures recall
 _CANDIDATES = 4096  # maximum number of candidates
 _LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # factors for the numbers that sentences need

@@ -29,7 +29,7 @@ SUBMITTED = "PYSPARK_GATEWAY_PORT"
 def paths_are_local() -> bool:
     """Whether Spark reads a path without a scheme from this machine, as far as we can detect."""
     if os.environ.keys() & {"HADOOP_CONF_DIR", "YARN_CONF_DIR"}:
-        return False  # they may name another file system as the default one
+        return False  # they may set another default file system
     if SUBMITTED not in os.environ:
         return True
     from pyspark.java_gateway import launch_gateway

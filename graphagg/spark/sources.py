@@ -209,7 +209,7 @@ def check_stores(spark: SparkSession, *locations: Location) -> None:
     for scheme in sorted({str(_scheme_of(each)) for each in locations} & set(_PACKAGES)):
         try:
             jvm.org.apache.hadoop.fs.FileSystem.getFileSystemClass(scheme, settings)
-        except Exception as error:  # Py4J's
+        except Exception as error:  # a Py4J error
             version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
             how = f": --packages {_PACKAGES[scheme].format(version)}"
             raise InvalidParameter(

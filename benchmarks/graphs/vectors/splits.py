@@ -91,7 +91,7 @@ def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
         if total >= count:
             return np.hstack(batches)[:, :count]
     raise ValueError(
-        f"{total:,} pairs without an edge found, expected {count:,}: hold out fewer edges"
+        f"found {total:,} pairs without an edge, expected {count:,}: hold out fewer edges"
     )
 
 

@@ -1,9 +1,9 @@
-"""What each extra installs: packages and MiB, with all that they need in turn.
+"""Measures what each extra installs: number of packages and MiB, including their dependencies.
 
-Run in an environment that has all extras: `python -m benchmarks.extras`. Nothing is installed or
-downloaded: the files that each package lists are added up. It prints the table of
-`docs/guides/install.md`; PyTorch is counted as it is installed here: its build for CUDA, or for the
-CPU alone.
+Run `python -m benchmarks.extras` in an environment that has all extras. Nothing is installed or
+downloaded: the script adds up the sizes of the files that each package lists. It prints the table
+of `docs/guides/install.md`. PyTorch counts with the build that is installed here: for CUDA or for
+the CPU only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEFT_OUT = ("all", "dev")
 
 
 def needed(requirements: Iterable[str]) -> set[str]:
-    """The packages that requirements bring, with what those need in turn."""
+    """Return the packages of some requirements, including transitive dependencies."""
     found: set[str] = set()
     seen: set[tuple[str, frozenset[str]]] = set()
     waiting = [(Requirement(text), frozenset[str]()) for text in requirements]
@@ -48,13 +48,13 @@ def needed(requirements: Iterable[str]) -> set[str]:
 
 @cache
 def size(package: str) -> int:
-    """Bytes of the files that a package lists."""
+    """Return the total size in bytes of the files that a package lists."""
     paths = [Path(str(file.locate())) for file in metadata.files(package) or ()]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def row(name: str, requirements: Iterable[str]) -> str:
-    """A line of the table; an extra with a package that is not installed has no figures."""
+    """Return a line of the table; there are no figures if a package is not installed."""
     try:
         packages = needed([*PROJECT["dependencies"], *requirements])
         total = sum(size(package) for package in packages)
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def gpu_libraries() -> float:
-    """MiB of what PyTorch needs for CUDA; its build for the CPU needs none of it."""
+    """Return the MiB of PyTorch's CUDA dependencies; its build for the CPU has none of them."""
     packages = [name for name in needed(["torch"]) if name.startswith(("nvidia", "cuda", "triton"))]
     return sum(size(name) for name in packages) / 2**20
 

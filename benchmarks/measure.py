@@ -1,4 +1,4 @@
-"""Measuring: CPU and wall time, peak memory, sides in turn, a fresh process per figure. Linux."""
+"""Measures CPU and wall time and peak memory, also in fresh processes. Linux only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cost(work: Callable[[], Any], clock: Callable[[], float] = time.process_time
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
-    """Medians of CPU and of wall time."""
+    """Return the medians of CPU and of wall time."""
     return Cost(*(statistics.median(each[i] for each in costs) for i in (0, 1)))
 
 
@@ -46,7 +46,7 @@ def in_turn(
     clock: Callable[[], float] = time.thread_time,
     warm_up: int = 1,
 ) -> dict[str, list[Cost]]:
-    """Time several sides one after the other, again and again, after uncounted rounds."""
+    """Time several sides in alternation, after `warm_up` rounds that are not counted."""
     costs: dict[str, list[Cost]] = {name: [] for name in sides}
     for number in range(-warm_up, rounds):
         for name, work in sides.items():
@@ -57,12 +57,12 @@ def in_turn(
 
 
 def ratio(costs: Sequence[Cost], base: Sequence[Cost]) -> float:
-    """Median over the pairs of how many times the CPU of `base` the others took."""
+    """Return the median over the pairs of the CPU of `costs` divided by that of `base`."""
     return statistics.median(a.cpu / b.cpu for a, b in zip(costs, base, strict=True))
 
 
 def percentiles(values: Sequence[float], digits: int = 2) -> str:
-    """`p50 / p99`, as text."""
+    """Format the percentiles as `p50 / p99`."""
     p50, p99 = np.percentile(values, [50, 99])
     return f"{p50:.{digits}f} / {p99:.{digits}f}"
 
@@ -70,7 +70,7 @@ def percentiles(values: Sequence[float], digits: int = 2) -> str:
 class Peak:
     """The peak of this process's resident memory from now on.
 
-    `ru_maxrss` would not do: a process begins with its parent's, and nothing sets it back.
+    `ru_maxrss` does not work: a process inherits it from its parent, and it cannot be reset.
     """
 
     def __init__(self) -> None:
@@ -78,18 +78,18 @@ class Peak:
         self._before = resident("VmRSS")
 
     def growth(self) -> int:
-        """Bytes of the peak above the size at the beginning."""
+        """Return how many bytes the peak is above the initial size."""
         return resident("VmHWM") - self._before
 
 
 def resident(field: str = "VmRSS", process: int | str = "self") -> int:
-    """Bytes that `/proc` tells of a process: `VmRSS` now, `VmHWM` at its peak, `RssAnon`."""
+    """Read the memory of a process from `/proc`, in bytes: `VmRSS` (now), `VmHWM` (peak), ..."""
     lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)
 
 
 def evict(folder: Path) -> None:
-    """Drop the files below a folder from the page cache, as far as this process may."""
+    """Drop the files below a folder from the page cache, as far as permissions allow."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -103,13 +103,13 @@ def in_process(
     """Call a function of a module in a fresh process of one thread.
 
     Args:
-        function: of the top level of a module; arguments and result pass through JSON.
-        seconds: limit of CPU; 0: none.
-        memory: limit of address space in bytes; 0: none.
-        **arguments: of the function.
+        function: a top-level function of a module; arguments and result are passed as JSON.
+        seconds: limit of CPU seconds; 0: no limit.
+        memory: limit of address space in bytes; 0: no limit.
+        **arguments: arguments of the function.
 
     Returns:
-        The result; None where the process failed or passed a limit, which is told on stderr.
+        The result; None if the process failed or exceeded a limit, which is reported on stderr.
     """
     module = function.__globals__["__spec__"].name
     command = [sys.executable, "-m", "benchmarks.measure", module, function.__name__]

@@ -1,14 +1,14 @@
-"""`python -m benchmarks.million FOLDER`: an index of a corpus file of any size, in bounded memory.
+"""`python -m benchmarks.million FOLDER`: index a corpus file of any size, in bounded memory.
 
-The file holds the passages of 2WikiMultiHopQA again and again: each copy has names of its own, made
-of syllables, and another word of the corpus in every tenth place of four letters or more. It is
-written until it has `--megabytes` or `--passages`; the same numbers give the same bytes.
+The file has several copies of the passages of 2WikiMultiHopQA. Each copy has its own names, made
+of syllables, and one in ten words of four or more letters is replaced with another word of the
+corpus. The file ends at `--megabytes` or `--passages`; the same numbers give the same bytes.
 
-It is built in a process of its own; on Linux as root with control groups of version 1, in a group
-that is limited to `--limit-mib`, the file cache counted. Then questions are asked of it: the first
-one in a new process after the file cache was dropped as far as this process may, then all of the
-set twice in each mode. Times are CPU seconds, the wall time beside them. With `--ask` an index that
-is there is asked, for instance by another version of the package.
+The index is built in a separate process. With `--limit-mib`, as root on Linux with cgroups v1, a
+control group limits its memory, including the file cache. Then the index is queried: the first
+question runs in a new process after the file cache is dropped (as far as permissions allow), then
+all questions of the set run twice in each mode. Times are CPU seconds, with the wall time. `--ask`
+queries an existing index, for instance one built by another version of the package.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _SYLLABLES = "ba be bi do du fa ga ki la le ma mo na ne po ra ri sa so ta te ti 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("folder", type=Path, help="where corpus and index go")
+    parser.add_argument("folder", type=Path, help="folder for corpus and index")
     parser.add_argument("--megabytes", type=float, help="size of the corpus file")
-    parser.add_argument("--passages", type=int, help="passages of it, in place of its size")
+    parser.add_argument("--passages", type=int, help="number of passages, instead of a size")
     parser.add_argument("--profile", default="fast", choices=PROFILES)
-    parser.add_argument("--limit-mib", type=int, help="memory that the build may take")
-    parser.add_argument("--ask", action="store_true", help="ask an index that is there")
+    parser.add_argument("--limit-mib", type=int, help="memory limit of the build")
+    parser.add_argument("--ask", action="store_true", help="query an existing index")
     chosen = parser.parse_args(arguments)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     corpus, index = chosen.folder / "corpus.jsonl", chosen.folder / "idx"
@@ -81,7 +81,7 @@ def _build(chosen: argparse.Namespace, corpus: Path, index: Path) -> None:
 
 
 def write_corpus(path: Path, megabytes: float | None, passages: int | None) -> int:
-    """Write copies of the set until the file is large enough. Returns: its number of passages."""
+    """Write copies of the set until the file is large enough; return its number of passages."""
     size_limit = float("inf") if megabytes is None else megabytes * 1e6
     most = float("inf") if passages is None else passages
     if size_limit == most:
@@ -94,14 +94,14 @@ def write_corpus(path: Path, megabytes: float | None, passages: int | None) -> i
             count += 1
             if size >= size_limit or count >= most:
                 return count
-    raise AssertionError("there are copies enough")
+    raise AssertionError("the copies never end")
 
 
 def build(corpus: str, index: str, profile: Any, group: str) -> list[float]:
-    """Build in this process, in a control group where one is named; print the stages.
+    """Build in this process, in control group `group` if it is not empty; print the stages.
 
     Returns:
-        Peaks in MiB: all that is resident, mapped files of the index among it, and without files.
+        Peaks in MiB: of all resident memory, including mapped files, and of anonymous memory.
     """
     if group:
         (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
@@ -130,7 +130,7 @@ def build(corpus: str, index: str, profile: Any, group: str) -> list[float]:
 
 @contextmanager
 def _limited(mebibytes: int | None) -> Iterator[Path | None]:
-    """Context manager: a control group with a limit of memory; None where none is asked for."""
+    """Context manager: a control group with a memory limit; None without a limit."""
     if mebibytes is None:
         yield None
         return
@@ -138,7 +138,7 @@ def _limited(mebibytes: int | None) -> Iterator[Path | None]:
     try:
         group.mkdir()
     except OSError as error:
-        raise SystemExit(f"no control group of version 1 can be made ({error})") from None
+        raise SystemExit(f"cannot create a control group (cgroups v1): {error}") from None
     try:
         (group / "memory.limit_in_bytes").write_text(str(mebibytes << 20))
         yield group
@@ -157,7 +157,7 @@ def _first_question(index: Path) -> str:
         run_it = partial(subprocess.run, [sys.executable, *command], **options)
         return cost(run_it, _of_children)
 
-    run(imports)  # Python's bytecode is there
+    run(imports)  # so that Python's bytecode is cached
     evict(index)
     sides = {"cold": search, "warm": search, "imports alone": imports}
     costs = {name: run(command) for name, command in sides.items()}
@@ -172,7 +172,7 @@ def _of_children() -> float:
 
 def _warm_questions(index: Path) -> Iterator[str]:
     texts = [question.text for question in questions(_SET, "test", _ASKED)]
-    kernels.Kernel.small_rows = 0  # before the clock begins
+    kernels.Kernel.small_rows = 0  # so that nothing compiles while the clock runs
     opening = cost(lambda: PassageIndex.open(index))
     yield f"opening: {1000 * opening.wall:.0f} ms of wall time"
     with opening.result as opened:
@@ -187,7 +187,7 @@ def _warm_questions(index: Path) -> Iterator[str]:
 
 
 def copies_of(passages: Sequence[Passage], copies: int) -> Iterator[Passage]:
-    """Copies of passages, the first as they are, the others with other names and words."""
+    """Yield copies of passages: the first copy unchanged, later ones with other names and words."""
     words = sorted({word for p in passages[:2000] for word in _WORD.findall(p.text)})
     for copy in range(copies):
         names: dict[str, str] = {}

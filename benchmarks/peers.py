@@ -1,4 +1,4 @@
-"""MinHash and LSH by datasketch and rensa, over the same flat rows of integers."""
+"""MinHash and LSH with datasketch and rensa, over the same flat rows of integers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def datasketch_build(
     values: list[int], offsets: list[int], permutations: int, bands: int, rows: int
 ) -> object:
-    """As fast as datasketch goes: batch updates, shared permutations, an insertion session."""
+    """Build with datasketch's fastest options: batch updates, shared permutations, sessions."""
     from datasketch import MinHash, MinHashLSH
 
     first = MinHash(num_perm=permutations, hashfunc=int)
@@ -27,7 +27,7 @@ def datasketch_build(
 def rensa_build(
     values: list[int], offsets: list[int], permutations: int, bands: int, rows: int
 ) -> object:
-    """rensa's own path from flat rows to a filled index."""
+    """Build with rensa's functions for flat rows."""
     from rensa import RMinHash, RMinHashLSH
 
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(

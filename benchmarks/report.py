@@ -1,4 +1,4 @@
-"""A Markdown report that is printed while it grows, and kept as JSON; a parser of options."""
+"""A Markdown report that is printed step by step and saved as JSON, and an option parser."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 
 class Report:
-    """Headings, lines and tables, on stdout, in `report.md` of a folder, and as JSON.
+    """Headings, lines and tables: on stdout, in `report.md` of a folder, and as JSON.
 
     Attributes:
-        folder: where `save` writes.
-        blocks: what was reported, in order: `{"heading": ...}`, `{"line": ...}` or
+        folder: folder for `save`.
+        blocks: the reported blocks, in order: `{"heading": ...}`, `{"line": ...}` or
             `{"header": [...], "rows": [[...]]}`.
     """
 
@@ -41,7 +41,7 @@ class Report:
         return path
 
     def keep(self, name: str, first: int, folder: Path) -> Path:
-        """Keep the blocks from `first` on as `NAME.json`, from which `make docs` makes a page."""
+        """Save the blocks from `first` on as `NAME.json`; `make docs` makes a page from it."""
         version, cores = platform.python_version(), os.cpu_count()
         kept = {
             "benchmark": name,
@@ -60,7 +60,7 @@ class Report:
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
-    """A parser whose help is the head of a file as it stands."""
+    """Return a parser whose help is the docstring of a module, with its line breaks."""
     kind = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(description=doc, formatter_class=kind)
 
@@ -72,7 +72,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def markdown(blocks: Sequence[dict[str, Any]]) -> str:
-    """The Markdown of reported blocks."""
+    """Return reported blocks as Markdown."""
     lines: list[str] = []
     for block in blocks:
         if "heading" in block:

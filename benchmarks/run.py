@@ -1,9 +1,9 @@
 """`make bench`: run every benchmark and write build/bench/report.md.
 
-With `--keep`, also docs/results/NAME.json, which `make docs` shows.
+With `--keep`, it also writes docs/results/NAME.json, which `make docs` shows.
 
-Times are CPU of the calling thread, one BLAS thread, after a warm-up, with the wall time beside
-them; the index is built with all cores and timed in CPU seconds of the process.
+Times are CPU of the calling thread with one BLAS thread, after a warm-up, together with the wall
+time. The index is built with all cores and timed in CPU seconds of the process.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from benchmarks.report import Report
 
-# Each is imported when its turn comes: a process that one of them starts imports this module, and
-# its memory is measured.
+# Each benchmark is imported just before it runs: processes that it starts import this module too,
+# and their memory is measured.
 BENCHES = {
     name: f"benchmarks.{folder}.{name}"
     for folder, names in {
@@ -34,7 +34,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before a benchmark loads numpy
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help=f"some of {', '.join(BENCHES)}; default: all")
-    parser.add_argument("--keep", action="store_true", help="keep the figures in docs/results")
+    parser.add_argument("--keep", action="store_true", help="save the figures in docs/results")
     arguments = parser.parse_args()
     chosen = arguments.only or list(BENCHES)
     unknown = [name for name in chosen if name not in BENCHES]

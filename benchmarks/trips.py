@@ -1,8 +1,8 @@
-"""Files of graphagg that run for one act: `python -m benchmarks.trips [ACT]`.
+"""Counts the files of graphagg that run for one action: `python -m benchmarks.trips [ACT]`.
 
-Counts the distinct files in which a function is called, in all threads, without module bodies;
-with an ACT lists its files. The passages are those of `graphagg demo` (profile `fast`), the graph
-is Les Misérables. Each act runs once before it is traced.
+It counts the distinct files in which a function is called, in all threads, without module bodies.
+With an ACT it lists the files. The passages are those of `graphagg demo` (profile `fast`), the
+graph is Les Misérables. Each action runs once before it is traced.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def note(frame: FrameType, event: str, _: Any) -> None:
 
 def main() -> None:
     rows, chosen = [], sys.argv[-1]
-    threading.setprofile(note)  # for the threads of the service too, which start later
+    threading.setprofile(note)  # for threads that the service starts later
     sys.setprofile(note)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.versions OTHER OTHER_INDEX INDEX`: two versions of the package, in turn.
+"""`python -m benchmarks.versions OTHER OTHER_INDEX INDEX`: compare two versions of the package.
 
-OTHER is a folder with `graphagg` in it, such as a checkout of an older commit, and OTHER_INDEX is
-an index that it built of the corpus of INDEX; `benchmarks.million` makes both. A process of each
-version is asked the same questions one after another, so a machine that changes its speed slows
-both. Shows p50 and p99 of milliseconds of thread CPU, the first time and as the median of further
-rounds, and the ratio of both p50.
+OTHER is a folder that contains `graphagg`, such as a checkout of an older commit. OTHER_INDEX is an
+index that it built from the corpus of INDEX; `benchmarks.million` builds both. One process per
+version gets the same questions in alternation, so changes in machine speed affect both. It prints
+p50 and p99 of milliseconds of thread CPU, for the first time and as the median of further rounds,
+and the median of this version divided by that of the other.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Side:
-    """A process that answers by one version of the package."""
+    """A process that answers questions with one version of the package."""
 
     def __init__(self, package: Path, index: Path) -> None:
         paths = [str(package), os.environ.get("PYTHONPATH", "")]
@@ -75,7 +75,7 @@ class _Side:
         self._process = subprocess.Popen([sys.executable, "-c", _ANSWER, str(index)], **options)
 
     def ask(self, mode: str, text: str) -> float:
-        """CPU seconds of the thread that answers."""
+        """Return the CPU seconds of the answering thread."""
         process: Any = self._process
         print(json.dumps([mode, text]), file=process.stdin)
         if not (answer := process.stdout.readline()):

@@ -1,14 +1,14 @@
-"""Run the steps of the Dockerfile on a bare Debian root, without Docker: build, start, ask, stop.
+"""Run the steps of the Dockerfile on a bare Debian root, without Docker: build, start, query, stop.
 
     python deploy/bare.py ROOT INDEX [--build-arg NAME=VALUE] [--question TEXT]
 
-As root, on Debian, with debootstrap. ROOT is a new folder; each stage of the Dockerfile gets a root
-of its own below it, made by debootstrap in place of the image that FROM names. Then every
-instruction is carried out as Docker would: RUN in a chroot with the stage's environment alone, COPY
-from this repository or from another stage, and at last the command as the image's user, with INDEX
-at /data/passages and a token that is made here. It must become ready, answer a question, and stop.
+Run it as root, on Debian, with debootstrap. ROOT is a new folder. Each stage of the Dockerfile gets
+its own root inside it; debootstrap creates it in place of the image in FROM. Then the script runs
+each instruction as Docker would: RUN in a chroot with only the stage's environment, COPY from this
+repository or from another stage, and finally the command as the image's user, with INDEX at
+/data/passages and a new token. The service must become ready, answer a question, and stop.
 
-What is taken over from this machine: its certificates, its settings for pip, and name resolution.
+The roots get the certificates, the pip settings and the name resolution of this machine.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PORT = 8321
-SECONDS = 900  # that a start may take: kernels are compiled, perhaps on a busy machine
+SECONDS = 900  # timeout of a start: kernels are compiled, perhaps on a busy machine
 
 
 @dataclass
 class Stage:
-    """A stage of the Dockerfile, and what its instructions have set so far."""
+    """A stage of the Dockerfile, and the values that its instructions have set so far."""
 
     root: Path
     name: str
@@ -53,7 +53,7 @@ class Stage:
 
 
 def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
-    """Names and arguments, with continued lines joined and comments left out."""
+    """Yield names and arguments; continued lines are joined, and comments are dropped."""
     lines = [
         line for line in dockerfile.read_text().splitlines() if not line.lstrip().startswith("#")
     ]
@@ -64,12 +64,12 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 
 
 def replaced(text: str, values: dict[str, str]) -> str:
-    """`$NAME` and `${NAME}`, as in instructions other than RUN."""
+    """Replace `$NAME` and `${NAME}`, as in instructions other than RUN."""
     return re.sub(r"\$\{?(\w+)\}?", lambda found: values.get(found[1], ""), text)
 
 
 class Builder:
-    """Carries out a Dockerfile.
+    """Runs the instructions of a Dockerfile.
 
     Args:
         place: a folder for the roots of the stages.
@@ -82,7 +82,7 @@ class Builder:
         self.stages: list[Stage] = []
 
     def build(self, dockerfile: Path) -> Stage:
-        """Carry out every instruction; the last stage."""
+        """Run every instruction; return the last stage."""
         for name, rest in instructions(dockerfile):
             print(f"== {name} {rest[:100]}", flush=True)
             if name == "ARG" and not self.stages:
@@ -157,12 +157,12 @@ class Builder:
 
 
 def run(*command: str) -> None:
-    """Run a command of this machine."""
+    """Run a command on this machine."""
     subprocess.run(command, check=True)
 
 
 def bootstrap(root: Path) -> None:
-    """A minimal Debian with Python, and what this machine needs to reach packages."""
+    """Create a minimal Debian with Python, and copy the settings that give access to packages."""
     run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root))
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     for name in ("etc/resolv.conf", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt"):
@@ -171,7 +171,7 @@ def bootstrap(root: Path) -> None:
 
 
 def pip_settings() -> dict[str, str]:
-    """How pip reaches packages here; no other variable of this machine comes along."""
+    """Return the variables that pip needs to reach packages; no others are passed on."""
     wanted = ("PIP_", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY")
     found = {name: value for name, value in os.environ.items() if name.upper().startswith(wanted)}
     return {name: value for name, value in found.items() if name != "PIP_FIND_LINKS"}
@@ -179,7 +179,7 @@ def pip_settings() -> dict[str, str]:
 
 @contextmanager
 def mounted(root: Path) -> Iterator[None]:
-    """With /proc and /dev."""
+    """Context manager: mount /proc and /dev below a root."""
     for name in ("proc", "dev"):
         (root / name).mkdir(exist_ok=True)
         run("mount", "--rbind", f"/{name}", str(root / name))
@@ -194,7 +194,7 @@ def mounted(root: Path) -> Iterator[None]:
 def chrooted(
     stage: Stage, command: list[str], extra: dict[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """A command as it runs in the root of a stage, and its environment."""
+    """Return the chroot command line for a command in a stage, and its environment."""
     environment = stage.env | stage.args | extra
     shell = f"cd {shlex.quote(stage.workdir)} && exec {shlex.join(command)}"
     return (
@@ -204,13 +204,13 @@ def chrooted(
 
 
 def inside(stage: Stage, command: list[str], *, check: bool, extra: dict[str, str]) -> int:
-    """Run a command in the root of a stage, with its environment alone."""
+    """Run a command in the root of a stage, with only the stage's environment."""
     words, environment = chrooted(stage, command, extra)
     return subprocess.run(words, env=environment, check=check).returncode
 
 
 def status(path: str, token: str, body: dict | None = None) -> tuple[int, dict]:
-    """Ask the service."""
+    """Send a request to the service; return the status code and the JSON body."""
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", data, headers)
@@ -224,7 +224,7 @@ def status(path: str, token: str, body: dict | None = None) -> tuple[int, dict]:
 
 
 def serve(stage: Stage, index: Path, question: str) -> None:
-    """Start the image's command, wait until it is ready, ask, and stop it."""
+    """Start the image's command, wait until it is ready, send a question, and stop it."""
     data, secret = stage.root / "data/passages", stage.root / "run/secrets/token"
     for path in (data, secret.parent):
         path.mkdir(parents=True, exist_ok=True)
@@ -242,8 +242,8 @@ def serve(stage: Stage, index: Path, question: str) -> None:
                     found = status("/readyz", token)
                     state = (found[0], str(found[1].get("status", "")))
                     seen += [state] if state not in seen else []
-                    assert process.poll() is None, "the service has ended"
-                    assert time.monotonic() - begin < SECONDS, "it does not become ready"
+                    assert process.poll() is None, "the service exited"
+                    assert time.monotonic() - begin < SECONDS, "it is not ready in time"
                     time.sleep(0.2)
                 print(f"/readyz in order: {seen}; ready in {time.monotonic() - begin:.1f} s")
                 print(f"health check: {inside(stage, stage.healthcheck, check=True, extra={})}")
@@ -262,7 +262,7 @@ def serve(stage: Stage, index: Path, question: str) -> None:
 
 
 def main() -> None:
-    """Parse, build, serve."""
+    """Parse the arguments, build the image, and run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("index", type=Path)
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--question", default="On which river lies the city?")
     chosen = parser.parse_args()
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        sys.exit("this wants root and debootstrap (apt-get install debootstrap)")
+        sys.exit("run this as root, with debootstrap (apt-get install debootstrap)")
     given = dict(each.split("=", 1) for each in chosen.build_arg)
     chosen.root.mkdir(parents=True)
     stage = Builder(chosen.root.resolve(), given).build(REPOSITORY / "deploy" / "Dockerfile")

@@ -80,7 +80,7 @@ class Tabular(ABC):
 
 
 class Exportable(Tabular):
-    """Base of results that can be saved as a table, as JSON, or, if they have one, as a graph."""
+    """Base of results that can be saved as a table, as JSON, or as a graph if they have one."""
 
     @abstractmethod
     def to_json(self) -> Any:

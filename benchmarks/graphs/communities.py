@@ -1,12 +1,12 @@
-"""Build and query figures of the communities, beside datasketch and rensa in the same run.
+"""Build and query costs of communities, compared with datasketch and rensa in the same run.
 
     python -m benchmarks.graphs.communities                 both parts
     python -m benchmarks.graphs.communities --part dblp     one part: dblp or large
     python -m benchmarks.graphs.communities --pairs 1       fewer repetitions
 
-CPU is process CPU time (user and system, all threads), so that no engine hides threads; queries are
-thread CPU, of k = 50 with reasons. Ratios are medians of pairs: ours and the peer's, one after the
-other, again and again.
+CPU is process CPU time (user and system, all threads), so that no engine hides threads. Queries
+have k = 50 and reasons, and are timed in CPU of the thread. Ratios are medians over pairs of runs,
+ours and the peer's in alternation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """Both parts, for the common report."""
+    """Run both parts for the common report."""
     defaults = {"part": None, "pairs": 3, "vertices": 1_000_000, "edges": 10_000_000}
     fill(report, argparse.Namespace(**defaults, queries=1000))
 
@@ -60,11 +60,11 @@ def fill(report: Report, chosen: argparse.Namespace) -> None:
             bench_large(report, chosen.vertices, chosen.edges, chosen.queries)
 
 
-# --- com_dblp, beside the peers ------------------------------------------------------------------
+# --- com_dblp, compared with the peers -----------------------------------------------------------
 
 
 def sketch(graph: Any, config: Any) -> Any:
-    """Sign a graph and sort its bands in memory: a build without reading and writing."""
+    """Sign a graph and sort its bands in memory: a build without reading or writing files."""
     from graphagg.communities.indexing.engine import IndexBuild
     from graphagg.communities.snapshot import IndexGraph
     from graphagg.execution.arrays import MemoryArrays
@@ -82,7 +82,7 @@ def bench_dblp(report: Report, pairs: int, queries: int) -> None:
     from graphagg.communities import CommunityConfig, CommunityIndex
     from graphagg.graph import load_graph
 
-    report.heading("Communities: com-DBLP beside datasketch and rensa")
+    report.heading("Communities: com-DBLP compared with datasketch and rensa")
     if not DBLP.exists():
         report.line(f"skipped: {DBLP} is absent; set GRAPHAGG_DATA")
         return
@@ -91,7 +91,7 @@ def bench_dblp(report: Report, pairs: int, queries: int) -> None:
     rows = rows_of(graph)
     sides = {name: partial(_discarded, build, *rows, *SKETCH) for name, build in PEERS.items()}
     sides = {"graphagg": partial(_discarded, sketch, graph, config), **sides}
-    sketch(graph, config)  # compiles, and settles the allocator
+    sketch(graph, config)  # compiles, and warms up the allocator
     costs = in_turn(sides, pairs, time.process_time, warm_up=0)
     report.table(
         ["signatures and tables", "CPU s", "times graphagg", "bytes per vertex in memory"],
@@ -121,13 +121,13 @@ def bench_dblp(report: Report, pairs: int, queries: int) -> None:
 
 
 def _discarded(build: Any, *arguments: Any) -> None:
-    """Build and drop, with no garbage of the side before."""
+    """Build and drop the result, after garbage of the previous side is collected."""
     gc.collect()
     build(*arguments)
 
 
 def rows_of(graph: Any) -> tuple[list[int], list[int]]:
-    """Closed neighborhoods as the user's ids, flat, and their offsets: the peers' input."""
+    """Return the input of the peers: closed neighborhoods as flat user ids, and their offsets."""
     ids = np.asarray(graph.rows.table)
     degrees = graph.adjacency.degrees()
     offsets = np.concatenate([[0], np.cumsum(degrees + 1)])
@@ -140,7 +140,7 @@ def rows_of(graph: Any) -> tuple[list[int], list[int]]:
 
 
 def memory_per_vertex(name: str) -> float:
-    """Growth of this process's resident memory by a peer's index, in bytes per vertex."""
+    """Measure how much a peer's index adds to resident memory, in bytes per vertex."""
     from graphagg.graph import load_graph
 
     graph = load_graph(DBLP)
@@ -155,7 +155,7 @@ def memory_per_vertex(name: str) -> float:
 
 
 def dblp_seeds(index: Any, count: int) -> list[np.ndarray]:
-    """Five seeds per query: half from true communities, half from all vertices."""
+    """Draw five seeds per query: half of the queries from true communities, half from all."""
     from graphagg.communities.evaluation import read_communities
 
     generator = np.random.default_rng(0)
@@ -206,7 +206,7 @@ def bench_large(report: Report, vertices: int, edges: int, queries: int) -> None
 
 
 def write_power_law(path: str, vertices: int, edges: int) -> None:
-    """Endpoints drawn in proportion to rank^-0.6: degrees with a power-law tail, as Parquet."""
+    """Write a power-law graph as Parquet; endpoints are drawn in proportion to rank^-0.6."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -222,7 +222,7 @@ def write_power_law(path: str, vertices: int, edges: int) -> None:
 
 
 def build_large(source: str, target: str) -> tuple[float, int]:
-    """CPU seconds and peak bytes of a build in this process."""
+    """Return CPU seconds and peak bytes of a build in this process."""
     from graphagg.communities import CommunityIndex
 
     spent = cost(lambda: CommunityIndex.build(source, target).close())
@@ -233,7 +233,7 @@ def build_large(source: str, target: str) -> tuple[float, int]:
 
 
 def query_table(report: Report, index: Any, kinds: dict[str, Sequence[np.ndarray]]) -> None:
-    """Thread CPU of whole queries by method, p50 / p99."""
+    """Add a table of thread CPU per query by method, p50 / p99."""
     rows = [
         [name, *(query_times(index, seeds, m) for m in METHODS)] for name, seeds in kinds.items()
     ]

@@ -1,20 +1,20 @@
-"""`detect` beside Louvain and Leiden of six other packages.
+"""Compares `detect` with Louvain and Leiden of six other packages.
 
-    python -m benchmarks.graphs.detection                   every graph, then changes of some
+    python -m benchmarks.graphs.detection                   all graphs, and changes of some
     python -m benchmarks.graphs.detection --graph pages --graph "LFR .3"
     python -m benchmarks.graphs.detection --graph enron --only converged
     python -m benchmarks.graphs.detection --graph com-DBLP --only changes --batches 20
 
-Each side goes from one array of pairs to a label per vertex, with five seeds; the table has their
-medians. CPU seconds are those of the process: of the partition alone, and with the graph made
-of the array. Normalized mutual information (NMI) is taken against labels where there are any.
-`apart` counts communities that are not connected; `equal` says whether a second run of the first
-seed gave the same labels. Packages that graphagg's extras do not install are compared with where
-they are there: `pip install igraph leidenalg networkit graspologic-native`. The first two are GPL.
+Each side computes a label per vertex from one array of pairs, with five seeds; the table has the
+medians. CPU seconds are those of the process: for the partition only, and including the
+construction of the graph. Normalized mutual information (NMI) is computed if there are true labels.
+`apart` counts communities that are not connected; `equal` says whether a second run with the first
+seed gave the same labels. Some packages are not in graphagg's extras and are skipped if missing:
+`pip install igraph leidenalg networkit graspologic-native`. The first two are GPL.
 
-Changes: of each batch half are removed edges, half random new ones. CPU seconds of the thread, with
-the reading of an array for `detect`; `update` gets the changed pairs alone. Kept are the shares of
-vertices with the same number after a batch. A partition anew is made after every fifth of them.
+Changes: half of each batch are removed edges, half are random new edges. CPU seconds are those of
+the thread; `detect` also reads the array, `update` gets only the changed pairs. `kept` is the share
+of vertices with the same number after a batch. A new partition is computed five times (`anew`).
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ LFR = {
     "min_community": 20, "max_community": 200,
 }  # fmt: skip
 LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations")
-"""Pairs above which these sides are left out: they take minutes."""
+"""Above this number of pairs these slow sides are skipped: they take minutes."""
 SHARES = (0.0001, 0.001, 0.01)
 """Shares of edges that change in a batch."""
 CHANGED = ("enron", "com-DBLP", "planted, 10^7 edges")
 CONVERGED = ("ca-condmat", "ca-astroph", "enron", "pages", "lastfm", "email-Eu")
-"""Graphs on which all iterate until none improves."""
+"""Graphs on which all sides iterate until the partition no longer improves."""
 TABLES = ("sides", "converged", "changes")
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     if "sides" in tables:
         report.table(header, [row for name in chosen for row in compared(name, SIDES)])
     if "converged" in tables:
-        report.heading("Until no iteration improves")
+        report.heading("Iterated until convergence")
         names = [name for name in CONVERGED if name in chosen]
         report.table(header, [row for name in names for row in compared(name, LONG)])
     if "changes" in tables:
@@ -95,7 +95,7 @@ def installed(package: str) -> bool:
 
 
 def compared(name: str, sides: dict[str, Side]) -> list[list[str]]:
-    """A row for each side on a graph."""
+    """Return the rows of a graph, one for each side."""
     from sklearn.metrics import normalized_mutual_info_score
 
     pairs, truth = sample(name)
@@ -122,7 +122,7 @@ def compared(name: str, sides: dict[str, Side]) -> list[list[str]]:
 
 
 def license_of(package: str) -> str:
-    """The license that an installed package declares."""
+    """Return the license that an installed package declares."""
     about = metadata(DISTRIBUTIONS.get(package, package))
     named = [
         each.split(" :: ")[-1] for each in about.get_all("Classifier", []) if "License" in each
@@ -131,14 +131,14 @@ def license_of(package: str) -> str:
 
 
 def modularity(pairs: Ints, labels: Ints) -> float:
-    """Modularity of a partition of distinct undirected pairs."""
+    """Compute the modularity of a partition of distinct undirected pairs."""
     degrees = np.bincount(pairs.ravel(), minlength=len(labels))
     masses = np.bincount(labels, degrees) / (2 * len(pairs))
     return float((labels[pairs[:, 0]] == labels[pairs[:, 1]]).mean() - (masses**2).sum())
 
 
 def components(pairs: Ints, labels: Ints) -> int:
-    """Number of connected pieces of all communities."""
+    """Count the connected components inside all communities."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -148,7 +148,7 @@ def components(pairs: Ints, labels: Ints) -> int:
 
 
 def changed(name: str, batches: int) -> list[list[str]]:
-    """What a partition becomes, and costs, where edges change batch by batch."""
+    """Measure the cost and quality of a partition while edges change batch by batch."""
     from graphagg.communities import detect, update
 
     pairs, _ = sample(name)
@@ -190,7 +190,7 @@ def changed(name: str, batches: int) -> list[list[str]]:
 
 
 def by_detect(pairs: Ints, seed: int, iterations: int = 2) -> tuple[Any, float]:
-    """Partition by graphagg; ids are the numbers."""
+    """Partition with graphagg; ids are the vertex numbers."""
     from graphagg.communities.detection import partition
     from graphagg.graph import load_weighted
 
@@ -201,7 +201,7 @@ def by_detect(pairs: Ints, seed: int, iterations: int = 2) -> tuple[Any, float]:
 
 
 def by_igraph(pairs: Ints, seed: int, **options: Any) -> tuple[Any, float]:
-    """Partition by igraph's Leiden."""
+    """Partition with igraph's Leiden."""
     import random
 
     import igraph
@@ -214,7 +214,7 @@ def by_igraph(pairs: Ints, seed: int, **options: Any) -> tuple[Any, float]:
 
 
 def by_leidenalg(pairs: Ints, seed: int) -> tuple[Any, float]:
-    """Partition by leidenalg."""
+    """Partition with leidenalg."""
     import igraph
     import leidenalg
 
@@ -226,7 +226,7 @@ def by_leidenalg(pairs: Ints, seed: int) -> tuple[Any, float]:
 
 
 def by_networkx(pairs: Ints, seed: int) -> tuple[Any, float]:
-    """Partition by networkx's Louvain."""
+    """Partition with networkx's Louvain."""
     import networkx as nx
 
     graph = nx.Graph()
@@ -240,7 +240,7 @@ def by_networkx(pairs: Ints, seed: int) -> tuple[Any, float]:
 
 
 def by_sknetwork(pairs: Ints, seed: int, method: str) -> tuple[Any, float]:
-    """Partition by scikit-network's Louvain or Leiden."""
+    """Partition with scikit-network's Louvain or Leiden."""
     from sknetwork import clustering
 
     matrix = symmetric(pairs)
@@ -251,7 +251,7 @@ def by_sknetwork(pairs: Ints, seed: int, method: str) -> tuple[Any, float]:
 
 
 def by_networkit(pairs: Ints, seed: int) -> tuple[Any, float]:
-    """Partition by NetworKit's Leiden, in one thread."""
+    """Partition with NetworKit's Leiden, in one thread."""
     import networkit
 
     networkit.setNumberOfThreads(1)
@@ -263,7 +263,7 @@ def by_networkit(pairs: Ints, seed: int) -> tuple[Any, float]:
 
 
 def by_graspologic(pairs: Ints, seed: int) -> tuple[Any, float]:
-    """Partition by graspologic-native."""
+    """Partition with graspologic-native."""
     import graspologic_native
 
     matrix = symmetric(pairs)
@@ -274,7 +274,7 @@ def by_graspologic(pairs: Ints, seed: int) -> tuple[Any, float]:
 
 
 def symmetric(pairs: Ints) -> Any:
-    """Adjacency matrix of distinct undirected pairs."""
+    """Build the adjacency matrix of distinct undirected pairs."""
     from scipy.sparse import csr_matrix
 
     n, (a, b) = int(pairs.max()) + 1, pairs.T
@@ -283,7 +283,7 @@ def symmetric(pairs: Ints) -> Any:
 
 
 def lfr(mixing: float) -> Sample:
-    """An LFR graph by networkx."""
+    """Generate an LFR graph with networkx."""
     import networkx as nx
 
     graph = nx.LFR_benchmark_graph(**LFR, mu=mixing, seed=0)
@@ -293,7 +293,7 @@ def lfr(mixing: float) -> Sample:
 
 
 def published(mixing: float) -> Sample:
-    """A graph of the folder `lfr`, 100,000 vertices."""
+    """Load a graph of the folder `lfr`, with 100,000 vertices."""
     name = DATA / "communities" / "lfr" / f"LFR_N100000_ad5_mc50_mu{mixing}"
     pairs = np.loadtxt(f"{name}.csv.gz", dtype=np.int64, usecols=(0, 1))
     groups = json.loads(gzip.decompress(Path(f"{name}.json.gz").read_bytes()))["communities"]
@@ -304,7 +304,7 @@ def published(mixing: float) -> Sample:
 
 
 def text(path: str, *, labels: str | None = None, **options: Any) -> Sample:
-    """Pairs of a file with vertices numbered from 0, and labels of another one."""
+    """Load pairs from a file, with vertices renumbered from 0, and labels from another file."""
     packed = gzip.open if path.endswith((".gz", ".jlg")) else open
     with packed(DATA / path, "rt", encoding="utf-8") as file:
         pairs = distinct(np.loadtxt(file, dtype=np.int64, usecols=(0, 1), **options))
@@ -322,7 +322,7 @@ def text(path: str, *, labels: str | None = None, **options: Any) -> Sample:
 
 
 def distinct(pairs: Ints) -> Ints:
-    """Undirected pairs without loops and repeats."""
+    """Return undirected pairs without loops and duplicates."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     size = int(pairs.max()) + 1
     keys = np.unique((low * size + high)[low < high])
@@ -330,7 +330,7 @@ def distinct(pairs: Ints) -> Ints:
 
 
 def neighbors(count: int) -> Sample:
-    """The 15 nearest neighbors of points around 50 centers."""
+    """Generate the graph of the 15 nearest neighbors of points around 50 centers."""
     from sklearn.neighbors import NearestNeighbors
 
     draws = np.random.default_rng(0)
@@ -341,7 +341,7 @@ def neighbors(count: int) -> Sample:
 
 
 def planted(edges: int) -> Sample:
-    """Communities of 500 vertices of degree 20, with 70 % of the edges inside."""
+    """Generate communities of 500 vertices of degree 20, with 70 % of the edges inside."""
     draws, count = np.random.default_rng(0), edges // 10
     first, inside = draws.integers(0, count, edges), draws.random(edges) < 0.7
     other = first // 500 * 500 + draws.integers(0, 500, edges)

@@ -1,11 +1,11 @@
-"""Node embeddings beside gensim's DeepWalk and pycleora, and partitioners.
+"""Compares node embeddings with gensim's DeepWalk and pycleora, and measures partitioners.
 
     python -m benchmarks.graphs.embedding                  all parts
     python -m benchmarks.graphs.embedding --part peers     or partitioners
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
-medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
-minutes, is run once. `benchmarks.graphs.large` shows how cost and memory grow with the graph.
+medians over pairs of runs, ours and the peer's in alternation, after a warm-up. DeepWalk takes
+minutes and runs once. `benchmarks.graphs.large` shows how cost and memory grow with the graph.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """The peers, for the common report."""
+    """Run the peers for the common report."""
     fill(report, ("peers",))
 
 
@@ -58,14 +58,14 @@ def fill(report: Report, parts: Any) -> None:
 
 
 def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
-    """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
+    """Measure CPU seconds and quality of each side on the same graph (ca-astroph: on its split)."""
     from benchmarks.graphs.vectors.classification import read_benchmark_graph
     from benchmarks.graphs.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
     from graphagg.embedding.prone.network import NetworkMatrix
 
-    report.heading(f"Embeddings: {name} beside gensim and pycleora")
+    report.heading(f"Embeddings: {name} compared with gensim and pycleora")
     whole = read_benchmark_graph(DATA / GRAPHS[name])
     split = None if name == "blogcatalog" else split_edges(whole, None, 0.3, 0)
     graph = whole if split is None else split.train
@@ -90,7 +90,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
 
 
 def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
-    """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
+    """Return the AUC of link prediction if there is a split, else micro and macro F1."""
     from benchmarks.graphs.vectors.classification import FRACTIONS, classify, read_labels
     from graphagg.embedding.sparse import normalize_rows
 
@@ -107,7 +107,7 @@ def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
 
 
 def link_auc(vectors: np.ndarray, split: Any) -> float:
-    """AUC of products of the held-out edges against uniform pairs."""
+    """Compute the AUC of dot products: held-out edges against uniform pairs."""
     from benchmarks.graphs.vectors.measure import auc
 
     first = 0 if split.train.kind == "undirected" else len(split.train.rows)
@@ -119,7 +119,7 @@ def link_auc(vectors: np.ndarray, split: Any) -> float:
 
 
 def pycleora_vectors(graph, dim: int) -> np.ndarray:
-    """pycleora's `embed` with its defaults but for the length of a vector."""
+    """Run pycleora's `embed` with its defaults, except for the dimension."""
     import pycleora
 
     rows, columns = graph.pairs()
@@ -132,7 +132,7 @@ def pycleora_vectors(graph, dim: int) -> np.ndarray:
 
 
 def deepwalk_vectors(graph) -> np.ndarray:
-    """10 walks of 80 per vertex, window 10, one epoch, by gensim with one worker."""
+    """Run gensim with one worker: 10 walks of length 80 per vertex, window 10, one epoch."""
     from gensim.models import Word2Vec
 
     matrix, generator = graph.adjacency, np.random.default_rng(0)
@@ -168,7 +168,7 @@ CUT_PIECES = (8, 46)
 
 
 def bench_partitioners(report: Report) -> None:
-    """Cut, balance, CPU seconds and AUC of each partitioner, on graphs with 30 % held out.
+    """Measure cut, balance, CPU seconds and AUC of each partitioner, with 30 % of edges held out.
 
     The training graph of split 0 is cut and embedded; AUC compares dot products.
     """

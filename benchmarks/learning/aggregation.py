@@ -1,14 +1,14 @@
-"""LCM aggregation beside PyG's and beside a sum: forward and backward, width 64, one thread.
+"""Compares LCM aggregation with PyG's and with a sum: forward, backward, width 64, one thread.
 
     python -m benchmarks.learning.aggregation                       all graphs
     python -m benchmarks.learning.aggregation --graph power-law-2k  one of them
 
-Graphs are given by in-degrees: all 10, or drawn with probabilities by rank^-0.6. Times are CPU of
-the thread, medians over rounds that run ours, the sum, and PyG's one after the other, after a
-warm-up of each; PyG's on the 5k graph takes minutes and 13 GiB, and runs once, in the process that
-measures its memory. Plans are cached, as they are in training; the time to make one is a column of
-its own. Memory is the peak of the resident set above its size with the input made, in a fresh
-process per figure. Both LCMs are without the projection, a linear layer before either.
+Graphs are defined by in-degrees: all 10, or drawn in proportion to rank^-0.6. Times are CPU of the
+thread, medians over rounds that run ours, the sum, and PyG's in alternation, after a warm-up of
+each. PyG's on the 5k graph takes minutes and 13 GiB, and runs once, in the process that measures
+its memory. Plans are cached, as in training; the time to create one is in a separate column. Memory
+is the peak of the resident set minus its size after the input is created, in a fresh process per
+figure. Both LCMs run without the projection, the linear layer before them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Graph:
     peer_once: bool = False
 
     def index(self) -> Tensor:
-        """`[E]` sorted."""
+        """Return the sorted target index of each edge, `[E]`."""
         degrees = torch.full((self.vertices,), 10)
         if self.skewed:
             generator = torch.Generator().manual_seed(0)
@@ -89,13 +89,13 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """All graphs, for the common report."""
+    """Run all graphs for the common report."""
     fill(report, list(GRAPHS))
 
 
 def fill(report: Report, names: list[str]) -> None:
     torch.set_num_threads(1)
-    report.heading("LCM aggregation: forward and backward beside PyG's and a sum")
+    report.heading("LCM aggregation: forward and backward, against PyG's and a sum")
     rows = []
     for name in names:
         graph = GRAPHS[name]
@@ -127,10 +127,10 @@ def fill(report: Report, names: list[str]) -> None:
 
 
 def measure(graph: Graph, index: Tensor, names: list[str]) -> dict[str, Cost]:
-    """Median CPU and wall seconds of a pass, forward and backward, by side."""
+    """Return the median CPU and wall seconds of a forward and backward pass, by side."""
     x = torch.randn(len(index), WIDTH, requires_grad=True)
     steps = {name: partial(step, SIDES[name](), x, index, graph.vertices) for name in names}
-    costs = in_turn(steps, graph.rounds)  # the warm-up makes the plan
+    costs = in_turn(steps, graph.rounds)  # the warm-up creates the plan
     return {name: median_cost(spent) for name, spent in costs.items()}
 
 
@@ -141,7 +141,7 @@ def step(module: nn.Module, x: Tensor, index: Tensor, vertices: int) -> None:
 
 
 def peak_of(name: str, side: str) -> list[float]:
-    """GiB of the resident set at its peak, above that with the input made; CPU and wall seconds."""
+    """Return the growth of the resident set at its peak in GiB, and CPU and wall seconds."""
     torch.set_num_threads(1)
     module, index = SIDES[side](), GRAPHS[name].index()
     step(module, torch.randn(100, WIDTH, requires_grad=True), torch.arange(100) // 10, 10)

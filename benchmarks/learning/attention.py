@@ -1,17 +1,17 @@
-"""Global attention beside PyG: forward and backward, width 64, 4 heads, float32, one thread.
+"""Compares global attention with PyG: forward, backward, width 64, 4 heads, float32, one thread.
 
     python -m benchmarks.learning.attention              3 pairs of each
     python -m benchmarks.learning.attention --pairs 1    fewer repetitions
 
-Each figure comes from a fresh process, of at most 100 CPU seconds. CPU is that of the calling
-thread (the backward pass runs in it too), the median of a few runs after a warm-up, with the wall
-time beside it; memory is the peak resident size of the first full run above that before it. Ratios
-are medians of pairs, the peer and ours one after the other.
+Each figure comes from a fresh process with a limit of 100 CPU seconds. CPU is that of the calling
+thread, which also runs the backward pass: the median of a few runs after a warm-up, with the wall
+time. Memory is the peak resident size of the first full run minus the size before it. Ratios are
+medians over pairs of runs, the peer and ours in alternation.
 
-Two ways to compare, each the same on both sides:
+There are two comparisons, each with the same scope on both sides:
 
-- layer: PyG's `GPSConv(64, conv=None, heads=4)`, and our attention in the place of its attention,
-  in between the very same norms, residuals and MLP;
+- layer: PyG's `GPSConv(64, conv=None, heads=4)`, and the same layer with our attention instead of
+  its own, between the same norms, residuals and MLP;
 - attention: PyG's padding (`to_dense_batch`), `torch.nn.MultiheadAttention` and unpadding, and our
   attention.
 """
@@ -33,13 +33,13 @@ LIMIT_S = 100  # CPU seconds of one process; a peer that needs more has no resul
 
 
 def zinc_sizes() -> list[int]:
-    """128 graphs of the sizes of ZINC's molecules: mean 23, 9 to 38."""
+    """Return the sizes of 128 graphs like ZINC's molecules: mean 23, from 9 to 38."""
     sizes = np.random.default_rng(0).normal(23.2, 4.5, 128)
     return [int(size) for size in sizes.round().clip(9, 38)]
 
 
 def log_normal_sizes(total: int = 28_537, largest: int = 3_270, count: int = 256) -> list[int]:
-    """Log-normal sizes with a given sum and maximum."""
+    """Return log-normal sizes with a given sum and maximum."""
     normal = np.sort(np.random.default_rng(0).standard_normal(count))
     low, high = 0.1, 4.0
     for _ in range(60):
@@ -71,13 +71,13 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """Three pairs of each, for the common report."""
+    """Run three pairs of each for the common report."""
     fill(report, 3)
 
 
 def fill(report: Report, pairs: int) -> None:
-    """Exact attention beside GPSConv's, as a layer and by itself."""
-    report.heading("Exact attention beside GPSConv, forward and backward, dim 64, 4 heads")
+    """Compare exact attention with GPSConv's, as a layer and on its own."""
+    report.heading("Exact attention against GPSConv, forward and backward, dim 64, 4 heads")
     header = ["scope", "batch", "PyG CPU s", "ours CPU s", "times faster", "PyG MiB", "ours MiB",
               "times less memory", "ours wall s", "largest difference"]  # fmt: skip
     scopes = ("layer", "attention")
@@ -86,7 +86,7 @@ def fill(report: Report, pairs: int) -> None:
 
 
 def compared(scope: str, case: str, pairs: int) -> list[object]:
-    """One row of the table: the peer and ours in turn, `pairs` times."""
+    """Return one row of the table: the peer and ours in alternation, `pairs` times."""
     peers, ours = [], []
     for _ in range(pairs):
         ours.append(measured(scope=scope, name="exact", case=case))
@@ -111,20 +111,20 @@ def compared(scope: str, case: str, pairs: int) -> list[object]:
 
 
 def digits(value: float) -> str:
-    """Three significant digits."""
+    """Format a value with three significant digits."""
     return f"{value:.3f}" if value < 1 else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def measured(**case: str) -> Any:
-    """Figures of one case from a fresh process; None where it ran out of time or memory."""
+    """Measure one case in a fresh process; None if it ran out of time or memory."""
     return in_process(figures_of, LIMIT_S, **case)
 
 
 def figures_of(scope: str, name: str, case: str) -> dict[str, float]:
-    """CPU and wall seconds and the peak of one case, in this process."""
+    """Measure CPU and wall seconds and the peak of one case, in this process."""
     prepare()
     layer = built(scope, name)
-    step(layer, *batch_of([3, 2]))  # loads what PyTorch loads at the first call
+    step(layer, *batch_of([3, 2]))  # PyTorch loads libraries at the first call
     inputs = batch_of(CASES[case]())
     peak = Peak()
     step(layer, *inputs)
@@ -136,7 +136,7 @@ def figures_of(scope: str, name: str, case: str) -> dict[str, float]:
 
 
 def difference(scope: str, case: str) -> float:
-    """Largest difference between the outputs of PyG and ours with the same weights."""
+    """Return the largest difference between the outputs of PyG and ours with the same weights."""
     import torch
 
     prepare()
@@ -148,7 +148,7 @@ def difference(scope: str, case: str) -> float:
 
 
 def prepare() -> None:
-    """One thread, seeded weights."""
+    """Use one thread and seeded weights."""
     import torch
 
     torch.set_num_threads(1)
@@ -156,7 +156,7 @@ def prepare() -> None:
 
 
 def built(scope: str, name: str) -> Any:
-    """A module `(x, edge_index, batch) -> x`; same parameter names for the peer and `exact`."""
+    """Build a module `(x, edge_index, batch) -> x`; peer and `exact` have equal parameter names."""
     import torch
     from torch_geometric.nn import GPSConv
     from torch_geometric.utils import to_dense_batch
@@ -164,7 +164,7 @@ def built(scope: str, name: str) -> Any:
     from graphagg.nn.attention import ExactAttention
 
     class Dense(torch.nn.Module):
-        """Pad, attend, unpad: the attention part of GPSConv by itself."""
+        """Pad, attend, unpad: only the attention part of GPSConv."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -176,7 +176,7 @@ def built(scope: str, name: str) -> Any:
             return h[mask]
 
     class Ragged(torch.nn.Module):
-        """Our attention by itself."""
+        """Only our attention."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -186,7 +186,7 @@ def built(scope: str, name: str) -> Any:
             return self.attn(x, batch, edge_index=edge_index)
 
     class Layer(GPSConv):
-        """GPSConv with our attention in the place of its own."""
+        """GPSConv with our attention instead of its own."""
 
         def __init__(self) -> None:
             super().__init__(CHANNELS, None, heads=HEADS)
@@ -202,7 +202,7 @@ def built(scope: str, name: str) -> Any:
 
 
 def batch_of(sizes: list[int]) -> tuple[Any, Any, Any]:
-    """Features that want a gradient, four random edges per vertex inside its graph, and `batch`."""
+    """Return features with gradients, four random edges per vertex in its graph, and `batch`."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -216,7 +216,7 @@ def batch_of(sizes: list[int]) -> tuple[Any, Any, Any]:
 
 
 def step(layer: Any, x: Any, edge_index: Any, batch: Any) -> None:
-    """Forward and backward; gradients are dropped first, as an optimizer's step would."""
+    """Run forward and backward; gradients are cleared first, as in a step of an optimizer."""
     layer.zero_grad()
     x.grad = None
     layer(x, edge_index, batch).sum().backward()

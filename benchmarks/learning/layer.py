@@ -1,14 +1,14 @@
-"""A GPS layer on molecules beside PyG's GPSConv: forward and backward, width 64, one thread.
+"""Compares a GPS layer with PyG's GPSConv on molecules: forward, backward, width 64, one thread.
 
     python -m benchmarks.learning.layer                       all cases
     python -m benchmarks.learning.layer --pairs 5 --repeat 5  pairs, and steps per median
 
-Batches of 128 and of 32 (the recipe's) graphs of ZINC's sizes with 2 edges per vertex, with
-GINE or without message passing, with the recipe's dropout of attention weights (0.5) or without.
-PyG's and ours take turns; figures are CPU of the thread, medians over the pairs, ratios are medians
-of the pairs' ratios. `plan known` is ours with the batch's plan made, as from the second layer of a
-model on. Memory is the peak of the resident set in the first step of a fresh process, of the
-larger batches.
+Batches have 128 or 32 (as in the recipe) graphs of ZINC's sizes with 2 edges per vertex, with GINE
+or without message passing, with the recipe's dropout of attention weights (0.5) or without. PyG's
+layer and ours alternate. Figures are CPU of the thread, medians over the pairs; ratios are medians
+of the pairs' ratios. `plan known` is ours with an existing plan of the batch, as in the second and
+later layers of a model. Memory is the peak of the resident set in the first step of a fresh
+process, for the larger batches.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """All cases, for the common report."""
+    """Run all cases for the common report."""
     fill(report, 5, 5, CASES)
 
 
 def fill(report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]]) -> None:
     torch.set_num_threads(1)
-    report.heading("GPS layer on molecules beside GPSConv: ms of CPU, forward and backward")
+    report.heading("GPS layer on molecules against GPSConv: ms of CPU, forward and backward")
     rows, names = [], list[str]()
     for case in cases:
         costs = measured(steps(**case), pairs, repeat)
@@ -79,7 +79,7 @@ def milliseconds(costs: list[Cost]) -> str:
 def measured(
     sides: dict[str, Callable[[], None]], pairs: int, repeat: int
 ) -> dict[str, list[Cost]]:
-    """For each pair and side the median of some steps."""
+    """Return the median of some steps for each pair and side."""
     costs: dict[str, list[Cost]] = {name: [] for name in sides}
     for number in range(pairs + 1):
         for name, step in sides.items():
@@ -90,7 +90,7 @@ def measured(
 
 
 def steps(graphs: int, gine: bool, dropout: float) -> dict[str, Callable[[], None]]:
-    """One step of each side; gradients are dropped first, as an optimizer's step would."""
+    """Return one step of each side; it clears gradients first, as in a step of an optimizer."""
     torch.manual_seed(0)
     x, edges, batch = batch_of(zinc_sizes()[:graphs])
     edges = edges[:, torch.randperm(edges.size(1))[: edges.size(1) // 2]]
@@ -123,7 +123,7 @@ def steps(graphs: int, gine: bool, dropout: float) -> dict[str, Callable[[], Non
 
 
 def peak(side: str, **case: Any) -> float:
-    """MiB of one step in this process, after one on two graphs, which loads what PyTorch loads."""
+    """Measure MiB of one step in this process, after a warm-up step on two graphs."""
     torch.set_num_threads(1)
     steps(**{**case, "graphs": 2})[side]()
     step = steps(**case)[side]

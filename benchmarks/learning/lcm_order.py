@@ -1,14 +1,14 @@
-"""LCM and the order of edges: what each order and operator costs, reaches, and gives away.
+"""LCM and the order of edges: cost, accuracy and sensitivity of each order and operator.
 
     python -m benchmarks.learning.lcm_order                       four sets, three splits each
     python -m benchmarks.learning.lcm_order --set texas --splits 40
 
-Two layers of SAGE whose messages are folded: by the mean, by LCM with its rows in an order by
-values and in the given order, and by its second operator. The test accuracy is that of the epoch
-that validation chooses. `moved` is the largest change of an output of the trained model when the
-columns of `edge_index` are shuffled, by the outputs' mean size, and `classes` the share of vertices
-that get another class. `sorted` is the mean difference of LCM from LCM in the given order, with its
-standard error; both begin with the same weights. More splits than a set has are further seeds.
+Two layers of SAGE aggregate their messages with the mean, with LCM over rows sorted by value or in
+the given order, and with LCM's second operator. The test accuracy is taken at the epoch that is
+best in validation. `moved` is the largest change of an output of the trained model when the columns
+of `edge_index` are shuffled, divided by the mean size of outputs; `classes` is the share of
+vertices that get another class. `sorted` is the mean difference between LCM and LCM in the given
+order, with its standard error; both start from the same weights. Extra `--splits` are extra seeds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SETS = ("blocks, 60% inside, signal 0.3", "texas", "infection", "houses")
 
 
 def build_model(options: dict[str, Any] | None, shape: Shape) -> GPS:
-    """The model of `sage` with the aggregator."""
+    """Build the model of preset `sage` with the aggregator."""
     config = plain_preset("sage", "node").model
     local = replace(config.local, aggregation="" if options is None else "lcm")
     model = GPS(fit_config(replace(config, local=local), shape))
@@ -54,7 +54,7 @@ def build_model(options: dict[str, Any] | None, shape: Shape) -> GPS:
 
 
 def trained(name: str, split: int, options: dict[str, Any] | None) -> tuple[GPS, float]:
-    """The model of the epoch that validation chooses, and its test accuracy."""
+    """Train; return the model of the best validation epoch, and its test accuracy."""
     data, build = dataset(name), partial(build_model, options)
     training = for_epochs(plain_preset("sage", "node").training, EPOCHS).for_split(split)
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def with_options(model: torch.nn.Module, options: dict[str, Any]) -> None:
 
 
 def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
-    """Largest change of an output by the mean size, and the share of classes that change."""
+    """Return the largest relative change of an output, and the share of changed classes."""
     other = graph.clone()
     order = torch.randperm(graph.num_edges, generator=torch.Generator().manual_seed(0))
     other.edge_index = graph.edge_index[:, order]
@@ -86,7 +86,7 @@ def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
 
 
 def run(name: str, variant: str, splits: int) -> tuple[str, list[float]]:
-    """A row of the table, and the test accuracy of each split."""
+    """Return a row of the table, and the test accuracy of each split."""
     options, cpu = VARIANTS[variant], 0.0
     tests, changes, laws = [], [], []
     graph = dataset(name).graphs[0]

@@ -1,16 +1,16 @@
-"""Tasks on sets, after arXiv 2212.08541: learned on small sets, tested on large ones.
+"""Tasks on sets, after arXiv 2212.08541: training on small sets, test on large sets.
 
     python -m benchmarks.learning.sets_tasks --out FILE.json --plot FILE.png
     python -m benchmarks.learning.sets_tasks --out FILE.json --task second-minimum --seed 0
 
-A set is 2 to 16 integers of 8 bits, with repetitions; half of the training sets are uniform, the
-other half crowds at 0 (values u^k, k from 1 to 5), as the least values of a large set do. Each
-aggregator stands between the same encoder and the same head, and sees the same number of fresh
-sets in the same order. LCM alone can be told that brackets mean nothing: it is trained with its
-associativity loss, on sampled elements and aggregates, and each training set is cut at random
-places, whose parts are folded before their results are. Tested are uniform sets of 4 to 200, folded
-as they are, by the share of answers with all bits right. Finished runs are kept in the JSON file,
-and not run again.
+A training set has 2 to 16 integers of 8 bits, with repetitions. Half of the sets are uniform; the
+values of the other half are concentrated near 0 (u^k, k from 1 to 5), like the smallest values of
+a large set. Each aggregator is used between the same encoder and head, and sees the same number of
+fresh sets in the same order. Only LCM can be trained to be associative: it gets its associativity
+loss on sampled elements and aggregates, and each training set is cut at random positions; the
+parts are aggregated first, then their results. Test sets are uniform, have 4 to 200 elements and
+are not cut; the metric is the share of answers with all bits right. Finished runs are stored in the
+JSON file and not repeated.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ AGGREGATORS = ("sum", "max", "mean", "pna", "gru", "lcm")
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. The learning rate rises for a tenth of the steps and falls to 0.
+    """Settings of one run. The learning rate rises for a tenth of the steps and falls to 0.
 
-    `steps` None is the task's own number; `associativity` and `cut` are LCM's alone.
+    `steps` None: the default of the task. Only LCM uses `associativity` and `cut`.
     """
 
     width: int = 64
@@ -59,7 +59,7 @@ def second_minimum(values: Tensor, there: Tensor) -> Tensor:
 
 
 def times_of_minimum(values: Tensor, there: Tensor) -> Tensor:
-    """How often the least of the values, taken by their upper four bits, occurs: 1 to 3 or more."""
+    """Count how often the minimum of the upper four bits occurs; 3 stands for 3 or more."""
     upper = (values >> 4).masked_fill(~there, 1 << BITS)
     return (upper == upper.min(1, keepdim=True).values).sum(1).clamp(max=3)
 
@@ -81,7 +81,7 @@ def from_bits(bits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sets:
-    """Values of all sets one after the other, where each begins, and the answers."""
+    """Concatenated values of all sets, the offset of each set, and the answers."""
 
     values: Tensor
     ptr: Tensor
@@ -89,7 +89,7 @@ class Sets:
 
 
 def draw(task: str, count: int, sizes: tuple[int, int], crowded: float, seed: int) -> Sets:
-    """Sets of `sizes` elements; a share `crowded` of them lies near 0."""
+    """Draw sets of `sizes` elements; in a share `crowded` of them values are near 0."""
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
@@ -104,9 +104,9 @@ def draw(task: str, count: int, sizes: tuple[int, int], crowded: float, seed: in
 
 
 class Recurrent(nn.Module):
-    """The last state of a GRU over each set, the aggregator that the paper compares with.
+    """The last state of a GRU over each set: the aggregator that the paper compares with.
 
-    PyG's `GRUAggregation` gives the state after the padding of a batch.
+    PyG's `GRUAggregation` returns the state after the padding of a batch instead.
     """
 
     def __init__(self, width: int) -> None:
@@ -114,7 +114,7 @@ class Recurrent(nn.Module):
         self.gru = nn.GRU(width, width)
 
     def forward(self, x: Tensor, ptr: Tensor) -> Tensor:
-        """`[N, width]` of sets that are not empty, by their offsets, to `[S, width]`."""
+        """Aggregate rows `[N, width]` of nonempty sets with offsets `ptr` to `[S, width]`."""
         rows = x.split(ptr.diff().tolist())
         last: Tensor = self.gru(nn.utils.rnn.pack_sequence(rows, enforce_sorted=False))[1][0]
         return last
@@ -127,7 +127,7 @@ def aggregator(name: str, width: int) -> nn.Module:
 
 
 class SetModel(nn.Module):
-    """Bits of the integers, a perceptron, the aggregator, a perceptron, bits of the answer."""
+    """Maps the bits of integers to the bits of the answer: perceptron, aggregator, perceptron."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class SetModel(nn.Module):
         self.cut = settings.cut if isinstance(self.aggregator, LCMAggregation) else 0.0
 
     def forward(self, sets: Sets) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the bits, the aggregates, and the elements that they are made of."""
+        """Return the logits of the bits, the aggregates, and the encoded elements."""
         rows = self.encoder(2.0 * to_bits(sets.values) - 1.0)
         elements, ptr = rows, sets.ptr
         if self.training and self.cut:
@@ -150,7 +150,7 @@ class SetModel(nn.Module):
         return self.head(aggregates), aggregates, rows
 
     def associativity(self, aggregates: Tensor, rows: Tensor) -> Tensor | float:
-        """The loss of LCM on as many elements as aggregates; 0 for the others."""
+        """Return LCM's loss on as many elements as aggregates; 0 for other aggregators."""
         if not isinstance(self.aggregator, LCMAggregation):
             return 0.0
         some = rows[torch.randint(len(rows), (len(aggregates),))]
@@ -162,7 +162,7 @@ def perceptron(columns: int, width: int, outputs: int) -> nn.Module:
 
 
 def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]:
-    """Accuracy by size, and what it took."""
+    """Train one model; return its accuracy by size, and its cost."""
     torch.manual_seed(seed)
     steps = settings.steps or STEPS[task]
     model = SetModel(name, settings)
@@ -201,13 +201,13 @@ def test(model: SetModel, task: str, size: int, seed: int, count: int) -> float:
     return float(right.float().mean())
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # not pytest's
+test.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
 
 
 def time_by_size(name: str, width: int = 64, sets: int = 16) -> dict[int, float]:
-    """CPU seconds of one thread, forward and backward, of so many sets of each size: best of five.
+    """Measure CPU seconds of forward and backward for `sets` sets of each size: best of five.
 
-    On an idle core that is the wall time; on a busy one it still compares.
+    Unlike wall time, CPU time of the thread is comparable on a busy core too.
     """
     module = aggregator(name, width)
     seconds = {}
@@ -223,13 +223,13 @@ def time_by_size(name: str, width: int = 64, sets: int = 16) -> dict[int, float]
 def run_all(
     out: Path, tasks: list[str], names: list[str], seeds: list[int], settings: Settings
 ) -> dict[str, Any]:
-    """Run what `out` does not hold yet, and return all that it holds."""
+    """Run what is missing in the file `out`, and return its whole content."""
     for task, seed, name in product(tasks, seeds, names):
         key = f"{task}/{name}/{seed}"
         if key not in read(out)["runs"]:
             figures = train(task, name, seed, settings) | {"settings": asdict(settings)}
             print(key, figures, flush=True)
-            held = read(out)  # anew: other processes may work on other seeds
+            held = read(out)  # again: other processes may have added seeds
             held["runs"][key] = figures
             kept.write(out, held)
     return read(out)
@@ -240,7 +240,7 @@ def read(out: Path) -> dict[str, Any]:
 
 
 def table(held: dict[str, Any], task: str) -> list[list[str]]:
-    """One row per aggregator: percent right by size, mean and deviation over the seeds."""
+    """Return one row per aggregator: percent right by size, mean and deviation over seeds."""
     rows = []
     for name in AGGREGATORS:
         runs = [r for key, r in held["runs"].items() if key.startswith(f"{task}/{name}/")]
@@ -298,7 +298,7 @@ def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
 
 
 def run(report: Report) -> None:
-    """All tasks, for the common report."""
+    """Run all tasks for the common report."""
     report.folder.mkdir(parents=True, exist_ok=True)
     out = report.folder / "set-tasks.json"
     held = run_all(out, list(TASKS), list(AGGREGATORS), [0, 1, 2], Settings())

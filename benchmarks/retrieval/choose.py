@@ -1,16 +1,16 @@
-"""Choose the constants of the default mode on many sets, and check them on others.
+"""Choose the constants of the default mode on many sets, and check them on other sets.
 
     python -m benchmarks.retrieval.choose                  choose, leave each set out once, report
     python -m benchmarks.retrieval.choose --only-report    report the second halves for the defaults
 
-Constants are chosen on the first halves of all sets that are here, then once more without each set
-and its family; every set has one vote. The second halves are reported for the defaults and the
-plain methods; nothing is chosen on them.
+Constants are chosen on the first halves of all available sets, then again without each set and its
+family; every set has one vote. The second halves are reported for the defaults and the plain
+methods; nothing is chosen on them.
 
-Most constants hardly matter on most sets, so the value with the largest mean is often chance. The
-search therefore begins in the middle of all ranges, changes one constant after another, and takes a
-step only if the mean gain over the sets exceeds 1.25 standard errors of that mean. Questions are
-encoded once; every setting is run by the retriever itself.
+Most constants have little effect on most sets, so the value with the largest mean is often chance.
+The search therefore starts in the middle of all ranges, changes one constant after another, and
+accepts a step only if the mean gain over the sets exceeds 1.25 standard errors of that mean.
+Questions are encoded once; the retriever itself runs every setting.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ GRID: Mapping[str, tuple[float, ...]] = {
     "second_beam": (0, 2, 3, 4),
     "most_passages": (10, 20, 30, 40, 60),
 }
-"""The values that are tried of each constant, by its path in `MultihopConfig`."""
+"""Candidate values of each constant, by its path in `MultihopConfig`."""
 _ERRORS = 1.25
-"""Standard errors that a gain must exceed; where one of many sets gains alone, it is about 1."""
+"""Standard errors that a gain must exceed; a gain on only one of many sets is about 1."""
 Recalls = Mapping[str, Array]
 
 
 class EncodedQuestions:
-    """The questions of one set, encoded once, over its open index."""
+    """The questions of one set, encoded once, and its open index."""
 
     def __init__(self, index: PassageIndex, asked: Sequence[GoldQuestion]) -> None:
         self._index, self._gold = index, [question.gold for question in asked]
@@ -78,7 +78,7 @@ class EncodedQuestions:
         self._encoded = first.encode(read, index.models)
 
     def recall(self, config: MultihopConfig) -> Array:
-        """Mean recall@2 and recall@5 in percent."""
+        """Return the mean recall@2 and recall@5 in percent."""
         retriever, request = self._index.retriever(config=config), Request()
         answers = [answer(retriever, [question], 5, request) for question in self._encoded]
         shares = []
@@ -102,7 +102,7 @@ class Search:
         self._measured: dict[tuple[MultihopConfig, str], Array] = {}
 
     def recalls(self, config: MultihopConfig, names: Iterable[str]) -> dict[str, Array]:
-        """Recall@2 and @5 by set; each configuration is run once per set."""
+        """Return recall@2 and @5 by set; each configuration runs once per set."""
         return {name: self._recall(config, name) for name in names}
 
     def choose(self, names: Iterable[str]) -> MultihopConfig:
@@ -118,8 +118,8 @@ class Search:
     def sure_gain(
         self, before: MultihopConfig, after: MultihopConfig, names: Sequence[str]
     ) -> float:
-        """The mean gain over sets, less `_ERRORS` standard errors of it."""
-        # A set without its titles has half a vote, since it has the questions of another one.
+        """Return the mean gain over sets, minus `_ERRORS` standard errors of it."""
+        # A set without titles has half a vote, since it has the same questions as another set.
         votes = np.array([0.5 if name.endswith(UNTITLED) else 1.0 for name in names])
         votes /= votes.sum()
         gains = np.array([self._value(after, name) - self._value(before, name) for name in names])
@@ -128,7 +128,7 @@ class Search:
         return mean - _ERRORS * float(error)
 
     def _value(self, config: MultihopConfig, name: str) -> float:
-        """Recall@5 and half of recall@2; what a plain method has more counts twice."""
+        """Return recall@5 + recall@2 / 2; a deficit to the plain method is subtracted twice."""
         recall = self._recall(config, name)
         short = np.maximum(self._plain[name] - recall, 0.0)
         return float(recall[1] + recall[0] / 2 - 2 * short[1] - short[0])
@@ -140,9 +140,9 @@ class Search:
 
 
 def with_value(config: Any, name: str, value: Any) -> Any:
-    """The configuration with one constant changed, by its path: `link.page.0`."""
+    """Return the configuration with one constant changed; `name` is its path: `link.page.0`."""
     head, _, inner = name.partition(".")
-    if head.isdigit():  # of a pair
+    if head.isdigit():  # an element of a pair
         return (value, config[1]) if head == "0" else (config[0], value)
     return replace(
         config, **{head: with_value(getattr(config, head), inner, value) if inner else value}
@@ -150,7 +150,7 @@ def with_value(config: Any, name: str, value: Any) -> Any:
 
 
 def middle() -> MultihopConfig:
-    """Each constant in the middle of its range; of counts the middle one tried."""
+    """Return each constant at the middle of its range; for counts, the middle candidate."""
     config = MultihopConfig()
     for name, values in GRID.items():
         is_count = isinstance(values[0], int)
@@ -165,7 +165,7 @@ MIDDLE = middle()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
-    parser.add_argument("--questions", type=int, default=200, help="per first half, at most")
+    parser.add_argument("--questions", type=int, default=200, help="maximum per first half")
     parser.add_argument("--sets", nargs="*", help="some of the sets")
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--only-report", action="store_true", help="choose nothing")
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     names = chosen.sets or names_here()
     if not names:
-        parser.exit(1, "no set is here; set GRAPHAGG_DATA\n")
+        parser.exit(1, "no data set found; set GRAPHAGG_DATA\n")
     report: dict[str, object] = {}
     if not chosen.only_report:
         report |= choose_on_first_halves(names, chosen)
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dict[str, object]:
-    """Choose on all sets and without each, and print the recalls."""
+    """Choose on all sets and without each of them, and print the recalls."""
     sets, plain = {}, {}
     for name in names:
         asked = questions(name, "tune", options.questions)
@@ -214,7 +214,7 @@ def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dic
 
 
 def report_second_halves(names: list[str], options: argparse.Namespace) -> dict[str, object]:
-    """Print recall of the defaults beside the plain modes, and what each part is worth."""
+    """Print recall of the defaults and the plain modes, and the loss without each part."""
     weights = WEIGHTS[options.profile]
     columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "multihop")}
     parts: dict[str, dict[str, Array]] = {part: {} for part in ABLATIONS}
@@ -235,7 +235,7 @@ def report_second_halves(names: list[str], options: argparse.Namespace) -> dict[
 
 
 def best_of(index: PassageIndex, asked: Sequence[GoldQuestion], modes: Sequence[Mode]) -> Array:
-    """The larger recall@2 and the larger recall@5 of some modes."""
+    """Return the largest recall@2 and the largest recall@5 over some modes."""
     recalls = [evaluate(index, asked, mode=mode).quality for mode in modes]
     return np.array([max(each[f"recall@{k}"] for each in recalls) for k in (2, 5)])
 

@@ -1,24 +1,23 @@
-"""Fit the confidence of answers on many sets, and check it on sets that it was not fitted on.
+"""Fit the confidence of answers on many sets, and check it on held-out sets.
 
     python -m benchmarks.retrieval.confidence --profile fast [--sets ...] [--out FILE.json]
     python -m benchmarks.retrieval.confidence --own INDEX QUESTIONS.jsonl
     python -m benchmarks.retrieval.confidence --halves [--sets ...]
 
-Questions of the first halves are asked of their own set (the gold is there), of their set without
-their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). Where all of
-several gold passages are found, the question is asked again with one of them hidden; such halves
-take part in the fit alone, and count `HALVES` of a question. An answer is right where all gold
-passages, or k of them if there are more, are among the first k hits. The coefficients are fitted at
-k = 5; mean confidences at 2 and 10 beside the shares of right answers show whether they rise with k
-alike. Printed are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten
-bins) on the second halves of each set, by coefficients that were fitted without the set and its
-family, and by those of the profile; the ECE that true chances of this size would have by luck; by
-kind; beside the top score, the gap of the first two scores and NQC (their deviation over the mean)
-as baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted
-on all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions
-without gold, which the corpus does not answer, by the table that is there.
-`--halves` tells whole answers from half ones: of a question with several gold passages that are all
-found, one is hidden.
+Questions of the first halves are asked on their own set (with gold passages), on their set without
+their gold passages (near-topic: `exclude` hides them), and on another set (off-topic). If several
+gold passages are all found, the question is asked again with one of them hidden; such half answers
+are used only in the fit, with weight `HALVES`. An answer is right if all gold passages, or k of
+them if there are more, are among the first k hits. Coefficients are fitted at k = 5. The report
+compares mean confidence at k = 2 and 10 with the share of right answers.
+
+It prints the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on
+the second halves of each set, for coefficients fitted without the set and its family, and for those
+of the profile; the ECE that exact probabilities would have by chance; AUC by kind; as baselines the
+top score, the gap of the first two scores and NQC (deviation over mean); coverage and risk; and the
+coefficients fitted on all sets, for `graphagg/rag/modes/confidence.py`. `--own` measures how well
+the profile's coefficients separate right answers from questions without gold in your own index.
+`--halves` does the same for whole answers and answers with one of several gold passages hidden.
 """
 
 from __future__ import annotations
@@ -68,9 +67,9 @@ class Asked:
 
     Attributes:
         features: `[n, f]`, and `baselines`, `[n, 3]`.
-        right: `[n]` bool.
-        kind: `[n]`.
-        k: `[n]`.
+        right: `[n]` bool, whether the answer is right.
+        kind: `[n]` one of `THERE`, `NEAR`, `OFF` and `HALF`.
+        k: `[n]` number of hits.
     """
 
     features: Array
@@ -86,7 +85,7 @@ class Asked:
 def rows_of(
     index: PassageIndex, question: GoldQuestion, kind: int, exclude: Sequence[str] = ()
 ) -> list[tuple[list[float], list[float], bool, int, int]]:
-    """The features and the outcome of one question, for each k."""
+    """Return the features and the outcome of one question, for each k."""
     retriever = index.retriever(exclude=exclude)
     encoded = retriever.encode(retriever.read([question.text], index.models), index.models)
     ranking = distinct_hits(retriever, encoded, max(KS))
@@ -106,7 +105,7 @@ def is_right(question: GoldQuestion, hits: Sequence[Hit], k: int) -> bool:
 
 
 def asked_of(name: str, which: Half, names: Sequence[str], options: argparse.Namespace) -> Asked:
-    """Ask one half of a set, every second question without its gold too, and those of others."""
+    """Ask one half of a set: its questions, every second one also without gold, and off-topic."""
     own, most = questions(name, which, options.questions), max(options.questions // 10, 1)
     others = [other for other in names if not share_passages(name, other)]
     off = [q for other in others for q in questions(other, which, most)]
@@ -134,13 +133,13 @@ def joined(parts: Sequence[Asked]) -> Asked:
 
 
 def fitted(parts: Sequence[Asked]) -> Model:
-    """Coefficients and intercept; each set has one vote."""
+    """Fit coefficients and intercept; each set has one vote."""
     parts = [part.at(part.k == JUDGED) for part in parts]
     every = joined(parts)
     counts = [np.where(part.kind == HALF, HALVES, 1.0) for part in parts]
     votes = np.concatenate([each / each.sum() for each in counts])
     mean, deviation = every.features.mean(axis=0), every.features.std(axis=0)
-    deviation[deviation == 0] = 1.0  # of features that the profile does not use
+    deviation[deviation == 0] = 1.0  # for features that the profile does not use
     model = LogisticRegression(C=REGULAR, max_iter=1000)
     scaled = (every.features - mean) / deviation
     model.fit(scaled, every.right, sample_weight=votes * len(votes) / votes.sum())
@@ -165,7 +164,7 @@ def calibration_error(right: Array, chance: Array) -> float:
 
 
 def by_luck(chance: Array) -> float:
-    """The mean calibration error of answers that are right with exactly these chances."""
+    """Return the mean calibration error of answers that are right with exactly these chances."""
     rng = np.random.default_rng(0)
     draws = rng.random((100, len(chance))) < chance
     return float(np.mean([calibration_error(right, chance) for right in draws]))
@@ -176,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--questions", type=int, default=200, help="per half, at most")
+    parser.add_argument("--questions", type=int, default=200, help="maximum per half")
     parser.add_argument("--out", type=Path, help="JSON")
     parser.add_argument("--halves", action="store_true")
     parser.add_argument("--own", nargs=2, type=Path, metavar=("INDEX", "QUESTIONS"))
@@ -207,7 +206,7 @@ def report(
         others = [tune[other] for other in names if family(other) != family(name)]
         shown = test[name].at(test[name].k == SHOWN_K)
         chance = chances(shown, fitted(others))
-        kinds = [shown.kind != other for other in (OFF, NEAR)]  # near-topic, then off-topic
+        kinds = [shown.kind != other for other in (OFF, NEAR)]  # near-topic, off-topic
         row = [auc(shown.right, chance), calibration_error(shown.right, chance), by_luck(chance)]
         row += [auc(shown.right[rows], chance[rows]) for rows in kinds]
         row += [auc(shown.right, shown.baselines[:, i]) for i in range(len(BASELINES))]
@@ -242,7 +241,7 @@ def report(
 
 
 def print_below(right: Array, chance: Array) -> None:
-    """Print what a least confidence leaves out."""
+    """Print which answers a minimum confidence drops."""
     for least in (0.1, 0.15, 0.2, 0.3, 0.5):
         below = chance < least
         lost = right[below].sum() / max(right.sum(), 1)
@@ -254,7 +253,7 @@ def print_below(right: Array, chance: Array) -> None:
 
 
 def report_halves(names: Sequence[str], options: argparse.Namespace) -> None:
-    """Print AUC and calibration of whole answers against those that lack one gold passage."""
+    """Print AUC and calibration of whole answers against answers without one gold passage."""
     lines = []
     for name in names:
         right, chance = [], []
@@ -277,7 +276,7 @@ def report_halves(names: Sequence[str], options: argparse.Namespace) -> None:
 
 
 def report_own(path: Path, asked: Path) -> None:
-    """Print how well confidence tells answers from questions without gold."""
+    """Print how well confidence separates right answers from questions without gold."""
     right, chance, answerable = [], [], []
     with PassageIndex.open(path) as index:
         for line in asked.read_text(encoding="utf-8").splitlines():

@@ -1,10 +1,10 @@
-"""Follow-up questions with and without `history`, by recall and CPU time.
+"""Recall and CPU time of follow-up questions with and without `history`.
 
     python -m benchmarks.retrieval.conversations [--profile fast] [--folder build/choose]
 
-Questions of human conversations that have earlier turns; recall@2 / @5 of each half in percent.
-"other subject": each question follows the last turn of another conversation. "weighed alike": the
-weight of the history is 1. CPU times are medians of the calling thread, without and with history.
+The questions are from human conversations and have earlier turns; recall@2 / @5 of each half is in
+percent. "other subject": each question follows the last turn of another conversation. "weighed
+alike": the weight of the history is 1. CPU times are medians of the calling thread.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ALIKE = "graphagg.rag.modes.follow_up.weight_of_history"
 
 
 def follow_ups() -> list[dict[str, Any]]:
-    """The questions with earlier turns of the user, which are `turns`."""
+    """Return the questions with earlier turns of the user, added as `turns`."""
     path = DATA / "retrieval" / SET / "questions.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -41,7 +41,7 @@ def follow_ups() -> list[dict[str, Any]]:
 
 
 def other_turn(rows: Sequence[dict[str, Any]], i: int) -> str:
-    """The last turn of another conversation."""
+    """Return the last turn of another conversation."""
     conversation = [row["id"].partition("<")[0] for row in rows]
     j = (7 * i + 53) % len(rows)
     while conversation[j] == conversation[i]:
@@ -52,7 +52,7 @@ def other_turn(rows: Sequence[dict[str, Any]], i: int) -> str:
 def recalls(
     index: PassageIndex, rows: Sequence[dict[str, Any]], histories: Sequence[Sequence[str]]
 ) -> tuple[np.ndarray, float]:
-    """Recall of each question, `[n, 2]`, and the median of milliseconds."""
+    """Return the recall of each question, `[n, 2]`, and the median milliseconds."""
     found, times = [], []
     for row, history in zip(rows, histories, strict=True):
         begun = time.thread_time()

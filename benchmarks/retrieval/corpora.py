@@ -1,4 +1,4 @@
-"""Question sets: passages, questions, and an index of each, for every benchmark that asks them."""
+"""Question sets for the benchmarks: passages, questions, and an index of each."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ SHARED = (
 )  # fmt: skip
 UNTITLED = "-untitled"
 GENERATED = Path(__file__).parents[1] / "sets"
-"""Sets that come with the benchmarks, made by generators that are in commit 8a89fc1f."""
+"""Sets that come with the benchmarks; commit 8a89fc1f has their generators."""
 NAMES = (
     "2wiki", "2wiki" + UNTITLED, *SHARED, "three-hop", "three-hop" + UNTITLED, "tickets",
     "chapters",
 )  # fmt: skip
-SEED = 0  # of the halves
+SEED = 0  # seed of the split into halves
 Half = Literal["tune", "test"]
-"""Half of the questions: to choose constants by, and to report on."""
+"""Half of the questions: "tune" to choose constants, "test" to report."""
 _SAME_PASSAGES = {"three-hop": "2wiki", "three-hop" + UNTITLED: "2wiki" + UNTITLED}
 
 
 def names_here() -> list[str]:
-    """The sets whose data are on this machine."""
+    """Return the sets whose data are on this machine."""
     return [name for name in NAMES if _folder(_SAME_PASSAGES.get(name, name)).is_dir()]
 
 
 def family(name: str) -> str:
-    """Sets of one family share passages or questions; they are left out together."""
+    """Return the family of a set. Its sets share passages or questions; leave them out together."""
     return name.removesuffix(UNTITLED)
 
 
 def share_passages(name: str, other: str) -> bool:
-    """Whether questions to one set may have their answers in the other one."""
+    """Whether questions of one set may have answers in the other set."""
     return family(_SAME_PASSAGES.get(name, name)) == family(_SAME_PASSAGES.get(other, other))
 
 
 def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
-    """One half of a set's questions; of more than `most` every n-th."""
+    """Return one half of a set's questions; only every n-th if there are more than `most`."""
     found = read_questions(_folder(name) / "questions.jsonl.gz")
     if language := _language(name):
         found = [question for question in found if question.type == language]
@@ -66,9 +66,9 @@ def open_index(
     label: str = "",
     encoder: Encoder | None = None,
 ) -> PassageIndex:
-    """The index of a set, built where it is not there yet: `folder/label/name`.
+    """Open the index of a set at `folder/label/name`; build it if it does not exist.
 
-    Without another label and encoder it has the models of its profile.
+    Without a label and an encoder, it has the models of its profile.
     """
     name = _SAME_PASSAGES.get(name, name)
     place = folder / (label or profile) / name
@@ -80,7 +80,7 @@ def open_index(
 
 
 def passages_of(name: str) -> Iterator[Passage]:
-    """The passages of a set."""
+    """Yield the passages of a set."""
     name = _SAME_PASSAGES.get(name, name)
     language = _language(name)
     for passage in read_passages(_folder(name) / "passages.jsonl.gz"):
@@ -96,5 +96,5 @@ def _folder(name: str) -> Path:
 
 
 def _language(name: str) -> str:
-    """The language of `xquad-languages/tr`, a part of a set; "" of a whole one."""
+    """Return the language of a part of a set, such as `xquad-languages/tr`; "" for a whole set."""
     return name.partition("/")[2]

@@ -1,4 +1,4 @@
-"""A folder of real files of ten kinds, made of what the machine has, and what reading it costs.
+"""Creates a folder of real files of ten kinds from this machine, and measures the cost to read it.
 
     python -m benchmarks.retrieval.folder make FOLDER [--per-kind 60]
     python -m benchmarks.retrieval.folder read FOLDER
@@ -7,12 +7,12 @@
     python -m benchmarks.retrieval.folder cost FOLDER [--checkouts OTHER .] [--profiles fast]
 
 `make` copies documentation of the system (`/usr/share/doc`), the descriptions and licenses of the
-installed Python packages, and Python's help topics, and makes PDF and DOCX files of such topics.
+installed Python packages, and Python's help topics, and converts some topics to PDF and DOCX.
 The same machine gives the same folder. `read` and `text` print the time and the peak memory of
-reading, models aside, the latter of one text file of a given size. `questions` writes those of
-`folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
-machine has other packages and other documentation. `cost` indexes the folder by `graphagg rag
-index` of each checkout, in turn: CPU, wall and peak memory.
+reading, without models; `text` reads one text file of a given size. `questions` writes the
+questions of `folder_questions.jsonl` whose files are in the folder, for `graphagg rag eval`, since
+packages and documentation differ between machines. `cost` runs `graphagg rag index` of each
+checkout on the folder, in alternation, and prints CPU, wall and peak memory.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from benchmarks.measure import ONE_THREAD
 
 SYSTEM = Path("/usr/share/doc")
 SUFFIXES = (".html", ".md", ".rst", ".txt", ".py", ".json", ".Debian", "")
-"""Kinds of files that are copied from the system's documentation."""
-LARGEST = 300_000  # bytes of a copied file
+"""Suffixes of files that are copied from the system's documentation."""
+LARGEST = 300_000  # maximum bytes of a copied file
 YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 QUESTIONS = Path(__file__).with_name("folder_questions.jsonl")
 Topic = tuple[str, str]
@@ -46,7 +46,7 @@ INDEX = "from graphagg.cli.main import main; main()"
 
 
 def make(folder: Path, per_kind: int) -> dict[str, int]:
-    """Fill a folder that is not there yet; gives the number of files by kind."""
+    """Create and fill a folder; return the number of files by kind."""
     folder.mkdir(parents=True)
     for suffix in SUFFIXES:
         for source in islice(system_files(suffix), per_kind):
@@ -63,7 +63,7 @@ def make(folder: Path, per_kind: int) -> dict[str, int]:
 
 
 def system_files(suffix: str) -> Iterator[Path]:
-    """The files of a kind below the system's documentation, by ascending path."""
+    """Yield the files of a kind in the system's documentation, sorted by path."""
     for path in sorted(SYSTEM.rglob(f"*{suffix}")):
         usual = path.suffix == suffix and path.is_file() and not path.is_symlink()
         if usual and 0 < path.stat().st_size <= LARGEST:
@@ -71,26 +71,26 @@ def system_files(suffix: str) -> Iterator[Path]:
 
 
 def python_topics() -> Iterator[Topic]:
-    """Python's help topics, by ascending name."""
+    """Yield Python's help topics, sorted by name."""
     from pydoc_data.topics import topics
 
     yield from sorted(topics.items())
 
 
 def write(path: Path, content: str) -> None:
-    """Write a text file, with its folders."""
+    """Write a text file; create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8")
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file and its time."""
+    """Copy a file with its modification time."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
 
 
 def write_rows(table: Path, lines: Path, described: list) -> None:
-    """What the packages say of themselves in a line, as CSV and as JSON lines."""
+    """Write the one-line summaries of the packages as CSV and as JSON lines."""
     rows = [
         {"name": d.name, "version": d.version, "summary": d.metadata["Summary"]} for d in described
     ]
@@ -102,12 +102,12 @@ def write_rows(table: Path, lines: Path, described: list) -> None:
 
 
 def text(folder: Path, topic: Topic) -> None:
-    """A topic as it is."""
+    """Write a topic as plain text."""
     write(folder / f"{topic[0]}.txt", topic[1])
 
 
 def notebook(folder: Path, topic: Topic) -> None:
-    """A topic as the cells of a notebook."""
+    """Write a topic as the cells of a notebook."""
     name, content = topic
     cells = [{"cell_type": "markdown", "source": f"# {name}"}]
     cells += [{"cell_type": "markdown", "source": part} for part in content.split("\n\n")]
@@ -115,7 +115,7 @@ def notebook(folder: Path, topic: Topic) -> None:
 
 
 def pdf(folder: Path, topic: Topic) -> None:
-    """A topic as a PDF with an outline."""
+    """Write a topic as a PDF with an outline."""
     from fpdf import FPDF
 
     name, content = topic
@@ -130,7 +130,7 @@ def pdf(folder: Path, topic: Topic) -> None:
 
 
 def docx(folder: Path, topic: Topic) -> None:
-    """A topic as a Word document."""
+    """Write a topic as a Word document."""
     from docx import Document
 
     name, content = topic
@@ -143,13 +143,13 @@ def docx(folder: Path, topic: Topic) -> None:
 
 
 def kinds(folder: Path) -> dict[str, int]:
-    """The number of files by suffix."""
+    """Count the files by suffix."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return Counter(path.suffix.lower() or "none" for path in files)
 
 
 def read(source: Path) -> None:
-    """Print what reading gives and costs."""
+    """Read the folder; print the counts and the cost."""
     from graphagg.cli.output.console import resources
     from graphagg.rag import FolderReport, read_documents
 
@@ -167,7 +167,7 @@ def read(source: Path) -> None:
 
 
 def questions(folder: Path, out: Path) -> tuple[int, int]:
-    """Write the questions whose files are all there; gives how many, and of how many."""
+    """Write the questions whose files all exist; return their number and the total."""
     lines = QUESTIONS.read_text(encoding="utf-8").splitlines(keepends=True)
     golds = [json.loads(line)["gold_document_ids"] for line in lines]
     there = [all((folder / name).is_file() for name in gold) for gold in golds]
@@ -176,7 +176,7 @@ def questions(folder: Path, out: Path) -> tuple[int, int]:
 
 
 def index_cost(checkout: Path, source: Path, profile: str) -> dict[str, float]:
-    """Figures of a build by the code of a checkout, in a process of one thread."""
+    """Measure a build with the code of a checkout, in a process of one thread."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["rag", "index", str(source.resolve()), "--out", f"{folder}/idx"]
         command += ["--profile", profile, "--processes", "1", "--json"]
@@ -188,10 +188,10 @@ def index_cost(checkout: Path, source: Path, profile: str) -> dict[str, float]:
 
 
 def cost(source: Path, checkouts: list[Path], profiles: list[str], rounds: int) -> None:
-    """Print what indexing a folder costs by each checkout, in turn, after a small build."""
+    """Print the cost to index a folder with each checkout, in alternation, after a small build."""
     with tempfile.TemporaryDirectory() as small:
         write(Path(small) / "a.md", "# Rivers\n\nThe Vistula flows through Warsaw.\n")
-        for checkout, profile in product(checkouts, profiles):  # compiles what is not yet
+        for checkout, profile in product(checkouts, profiles):  # compiles missing kernels
             index_cost(checkout, Path(small), profile)
     for profile, _, checkout in product(profiles, range(rounds), checkouts):
         figures = index_cost(checkout, source, profile)
@@ -220,7 +220,7 @@ def main() -> None:
         cost(given.path, given.checkouts, given.profiles, given.rounds)
     elif given.command == "questions":
         kept, known = questions(given.path, given.out)
-        print(f"{given.out}: {kept} of {known} questions; of {known - kept} a file is not here")
+        print(f"{given.out}: {kept} of {known} questions; for {known - kept} a file is missing")
     else:
         every = "\n\n".join(content for _, content in python_topics())
         size = given.mib * 2**20

@@ -1,9 +1,9 @@
 """A corpus of any size with the shape of 2WikiMultiHopQA, made without a model.
 
-Words and entities follow Zipf's law (Mandelbrot's form); each passage has a title of its own and
-about as many words, sentences, entities and mentions as one of 2WikiMultiHopQA. Vectors are one of
-4,096 topics and noise, so that inverted lists have something to find: the index is measured, not
-the encoder.
+Words and entities follow Zipf's law (Mandelbrot's form). Each passage has its own title and about
+as many words, sentences, entities and mentions as a passage of 2WikiMultiHopQA. A vector is one of
+4,096 topics plus noise, so that inverted lists have clusters to find. The corpus measures the
+index, not the encoder.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
 
 DIMENSION = 384
-_BLOCK = 10_000  # passages of one draw
-_FLATTEN = 10  # Mandelbrot's q: the commonest of all is in about one passage of ten
+_BLOCK = 10_000  # passages per random draw
+_FLATTEN = 10  # Mandelbrot's q: the most frequent entity is in about one passage of ten
 _WORDS = 300_000
 _SENTENCES, _SENTENCE_WORDS, _SENTENCE_NAMES = 4, 17, 2
-_ENTITIES = 10_000_000  # that may occur; how many do follows from the size
-_SINGLE = 0.55  # of the common entities are one word, which also stands where no name is
+_ENTITIES = 10_000_000  # possible entities; how many occur depends on the size
+_SINGLE = 0.55  # share of frequent entities that are one word, which also occurs as a plain word
 _TOPICS, _NOISES, _NOISE = 4096, 16_384, 0.7
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvz", "aeiou"
 
 
 class GeneratedCorpus:
-    """Passages and their annotations, in the same order at each reading.
+    """Passages and their annotations, in the same order in each iteration.
 
     Args:
         passages: number of passages.
-        seed: of everything.
+        seed: seed of all draws.
     """
 
     def __init__(self, passages: int, seed: int = 0) -> None:
@@ -47,7 +47,7 @@ class GeneratedCorpus:
         return (passage for passage, _ in self._blocks())
 
     def annotations(self) -> Iterator[Annotation]:
-        """One per passage, of its text without its title."""
+        """Yield one annotation per passage, for its text without the title."""
         return (note for _, note in self._blocks())
 
     def _blocks(self) -> Iterator[tuple[Passage, Annotation]]:
@@ -62,7 +62,7 @@ class GeneratedCorpus:
     def _passage(
         self, number: int, words: list[int], names: list[int]
     ) -> tuple[Passage, Annotation]:
-        """Sentences of lower-case words with names at two places; a title led by the first name."""
+        """Make sentences of lower-case words with two names each, and a title that has a name."""
         title = f"{self._name(names[-1])} {word(number + _WORDS).capitalize()}"
         parts: list[str] = []
         sentences, mentions = [], []
@@ -92,14 +92,14 @@ class GeneratedCorpus:
 
 
 def zipf(rng: np.random.Generator, kinds: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Numbers below `kinds`, number r with probability about 1 / (r + q)."""
+    """Draw numbers below `kinds`; number r has a probability of about 1 / (r + q)."""
     ratio = (kinds + _FLATTEN) / (1 + _FLATTEN)
     drawn = (1 + _FLATTEN) * np.exp(rng.random(shape) * np.log(ratio)) - _FLATTEN - 1
     return np.minimum(drawn.astype(np.int64), kinds - 1)
 
 
 def word(number: int) -> str:
-    """A word that can be said, another one for each number."""
+    """Return a pronounceable word that is unique for each number."""
     letters = []
     number += 100
     while number:
@@ -110,7 +110,7 @@ def word(number: int) -> str:
 
 
 class GeneratedAnnotations:
-    """Gives the annotations of a corpus, in order; titles have none of their own."""
+    """Extractor that returns the annotations of a corpus in order; a title is one mention."""
 
     spec = ModelSpec("generated", "0" * 64, {"language": "en", "dropped_labels": []})
 
@@ -118,14 +118,14 @@ class GeneratedAnnotations:
         self._corpus = corpus
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """One annotation per text; titles and texts alternate."""
+        """Yield one annotation per text; titles and texts alternate."""
         notes = self._corpus.annotations()
         for number, text in enumerate(texts):
             yield next(notes) if number % 2 else Annotation(((0, len(text)),), ((0, len(text)),))
 
 
 class GeneratedVectors:
-    """Vectors of a topic and noise, both chosen by the text."""
+    """Encoder whose vectors are a topic plus noise, both chosen by a hash of the text."""
 
     spec = ModelSpec("generated", "1" * 64, {"dimension": DIMENSION})
     dimension = DIMENSION
@@ -136,11 +136,11 @@ class GeneratedVectors:
         self._noises = _NOISE * _unit(rng.normal(size=(_NOISES, DIMENSION)))
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """One window per text."""
+        """Return one window per text."""
         return [[text] for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
-        """Unit vectors `[n, d]`."""
+        """Return unit vectors `[n, d]`."""
         codes = np.array([zlib.crc32(text.encode()) for text in texts], np.int64)
         vectors = self._topics[codes % _TOPICS]
         vectors += self._noises[codes // _TOPICS % _NOISES]
@@ -151,7 +151,7 @@ class GeneratedVectors:
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Vectors of questions and of names."""
+        """Return the vectors of questions and of names."""
         return self.encode(questions), self.encode(names)
 
 
@@ -160,7 +160,7 @@ def _unit(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def build(passages: int, directory: Path, progress: Progress = silent) -> PassageIndex:
-    """The index of a generated corpus, by `PassageIndex.build`."""
+    """Build the index of a generated corpus with `PassageIndex.build`."""
     corpus = GeneratedCorpus(passages)
     return PassageIndex.build(
         corpus,

@@ -1,15 +1,15 @@
-"""Every kind of file that is read, and files that would do harm: what each gives and costs.
+"""Results and costs of reading every supported file format, and harmful files.
 
     python -m benchmarks.retrieval.kinds
     python -m benchmarks.retrieval.kinds encodings
     python -m benchmarks.retrieval.kinds harm [--profiles fast standard] [--files word.txt dump.txt]
 
-The files are made by the tests. The first command reads a folder of them in passages of four
-words: the trail and the page by which the passage with a part number is cited. `encodings` reads
-short texts of 18 languages in their encodings, and counts wrong readings and reported guesses.
-`harm` indexes each harmful file, beside a file of one line, by `graphagg rag index` in a
-process of one thread: CPU and wall seconds, peak memory of the process or its converter, and what
-is said of the file.
+The files come from the tests. The first command reads a folder of them into passages of four
+words, and prints the trail and the page of the passage with a part number. `encodings` reads short
+texts of 18 languages in their encodings, and counts wrong texts and reported guesses. `harm` runs
+`graphagg rag index` on each harmful file, together with a file of one line, in a process of one
+thread. It prints CPU and wall seconds, peak memory of the process or its converter, and the message
+about the file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.unit.rag.documents.reading.harm import HARMFUL
 
 
 def kinds(folder: Path) -> None:
-    """Print what each file gives, and how a passage that names the part is cited."""
+    """Print the result for each file, and the citation of a passage with the part number."""
     report = FolderReport()
     rows = []
     for document in read_documents(files.company(folder), report=report):
@@ -49,7 +49,7 @@ def kinds(folder: Path) -> None:
 
 
 def encodings(folder: Path) -> None:
-    """Print by language how many texts are read wrongly, and of how many a guess is reported."""
+    """Print by language how many texts are read wrongly, and for how many a guess is reported."""
     texts = {f"{i}.txt": case for i, case in enumerate(cases())}
     for name, (_, encoding, text) in texts.items():
         (folder / name).write_bytes(text.encode(encoding))
@@ -66,12 +66,12 @@ def encodings(folder: Path) -> None:
 
 
 def harm(folder: Path, profile: str, names: list[str]) -> None:
-    """Print what each harmful file costs, beside a plain one in its folder."""
+    """Print the cost of each harmful file, next to a plain file in its folder."""
     rows = []
     (folder / "plain.txt").write_text("A river in Poland.\n")
     for name in ["", *(names or HARMFUL)]:
         path = folder / name
-        if name:  # a process of its own, since a child begins with the peak of its parent
+        if name:  # in a separate process, since a child inherits the peak of its parent
             made = [sys.executable, "-m", "tests.unit.rag.documents.reading.harm", name]
             with path.open("wb") as sink:
                 subprocess.run(made, check=True, stdout=sink)
@@ -84,7 +84,7 @@ def harm(folder: Path, profile: str, names: list[str]) -> None:
 
 
 def indexed(folder: Path, name: str, profile: str) -> list[Any]:
-    """CPU, wall and peak memory of a build of a folder, and what is said of a file of it."""
+    """Measure CPU, wall and peak memory of a build; return them and the message about the file."""
     with tempfile.TemporaryDirectory() as out:
         command = ["rag", "index", str(folder), "--out", f"{out}/idx", "--json"]
         command += ["--profile", profile, "--processes", "1"]

@@ -1,9 +1,9 @@
 # ruff: noqa: E501
-"""Messy files of a company share, and what reading them loses: `python -m benchmarks.retrieval.messy`.
+"""Measures what is lost from a company's messy files: `python -m benchmarks.retrieval.messy`.
 
-Sixty files in two halves: rules were mended with the first, the second is for the report. Each file
-holds numbered sentences (`fact 17 of ...`), which must occur once in the text, title or metadata of
-its documents, and boilerplate (`chrome 3`), which must not occur in a text.
+There are sixty files in two halves: the first was used to fix rules, the second is for the report.
+Each file has numbered sentences (`fact 17 of ...`), which must occur once in the text, title or
+metadata of its documents, and boilerplate (`chrome 3`), which must not occur in a text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Make = Callable[["Writer"], dict[str, bytes]]
 
 
 class Writer:
-    """Makes sentences and boilerplate, and counts them."""
+    """Creates sentences and boilerplate, and counts them."""
 
     def __init__(self, name: str, seed: int) -> None:
         self.name, self.random, self.facts, self.chromes = (
@@ -178,7 +178,7 @@ KINDS: dict[str, Make] = {
 
 
 def measure(name: str, seed: int) -> Counter[str]:
-    """Write a case, read it, and count what is wrong."""
+    """Write a case, read it, and count the errors."""
     writer, folder = Writer(name, seed), Path(tempfile.mkdtemp())
     for path, content in KINDS[name](writer).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def main() -> None:
         "of",
         "passages_about_nothing",
     )
-    for half, seeds in (("to mend with", (0, 2, 4)), ("for the report", (1, 3, 5))):
+    for half, seeds in (("for tuning", (0, 2, 4)), ("for the report", (1, 3, 5))):
         rows, total = [], Counter[str]()
         for name in KINDS:
             counts = sum((measure(name, seed) for seed in seeds), Counter[str]())

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: the FAISS index at sizes.
+"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: the FAISS index at several sizes.
 
-Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. Rows
-of all vectors and of the index: the questions of 2WikiMultiHopQA, milliseconds of thread CPU with
-the exact comparison of the candidates, recall@10 against all stored vectors, CPU seconds to build,
-and bytes per vector. Then the index under filters that leave a random share of the vectors visible.
+Vectors are those of profile `fast` for the corpora of `benchmarks.million`, saved in FOLDER. Rows
+for all vectors and for the index, over questions of 2WikiMultiHopQA, have milliseconds of thread
+CPU with the exact comparison of candidates, recall@10 against all stored vectors, CPU seconds to
+build, and bytes per vector. More rows use filters that leave a random share of vectors visible.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _vectors(folder: Path, size: int, encoder: Any) -> tuple[Path, np.ndarray]:
-    """A file of the vectors of passages, and those of every twentieth one's last sentence."""
+    """Return a file of passage vectors, and vectors of the last sentence of every 20th passage."""
     path, of_sentences = (folder / f"{name}-{size}.faiss" for name in ("windows", "sentences"))
     if not of_sentences.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def _row(
     spent: float,
     size: int,
 ) -> None:
-    """Print a row; every question is asked once before."""
+    """Print a row; each question runs once before it is timed."""
     costs, shares = list[float](), list[float]()
     for query, scores in zip(queries, exact, strict=True):
         search(query)

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.retrieval.parts`: a set in random parts that are opened together.
+"""`python -m benchmarks.retrieval.parts`: a set split into random parts that are opened together.
 
-Builds the parts and their merged index where they are not there yet, each in the folder, and prints
-for both the CPU seconds to open, the resident memory that opening and all questions add, and the
-CPU milliseconds of a question in each mode, in alternating turns; then how many answers differ in
-ids, order, or scores by more than 1e-5. All run in this process, on one core or more.
+Builds the parts and their merged index in the folder if they do not exist. For both it prints the
+CPU seconds to open, the resident memory that opening and all questions add, and the CPU
+milliseconds of a question in each mode, in alternation; then how many answers are equal in ids,
+order, and scores up to 1e-5. Everything runs in this process, on one or more cores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", default="fast", choices=PROFILES)
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--folder", type=Path, default=Path("build/parts"))
-    parser.add_argument("--questions", type=int, default=100, help="at most")
+    parser.add_argument("--questions", type=int, default=100, help="maximum number")
     chosen = parser.parse_args(arguments)
     folder = chosen.folder / chosen.profile / f"{chosen.set}-{chosen.parts}"
     names = [folder / f"part-{i}" for i in range(chosen.parts)]

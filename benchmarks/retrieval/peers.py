@@ -1,21 +1,21 @@
-"""hubmesh, bm25s and LinearRAG beside graphagg, on the same passages and questions: recall and CPU.
+"""Recall and CPU of hubmesh, bm25s, LinearRAG and graphagg on the same passages and questions.
 
     python -m venv peers
     peers/bin/pip install -e '.[rag,models]' 'hubmesh[kg]==0.4.2' bm25s==0.3.16 PyStemmer \
         pytest hypothesis==6.170.17 httpx igraph pandas pyarrow tqdm openai
     peers/bin/python -m benchmarks.retrieval.peers --sets manuals hotpotqa --linearrag CHECKOUT
 
-The peers have an environment of their own. Each cell is a fresh process of one thread. Questions
-are those of second halves. hubmesh runs as its page advises for questions over several passages:
-with its graph of entities, on titles and texts, with its defaults. It has the packaged encoder and
-spaCy pipeline of graphagg's profile `standard`, so that neither makes a difference. bm25s has its
+The peers need a separate environment. Each cell is a fresh process of one thread. The questions
+are those of the second halves. hubmesh runs as its page recommends for multi-hop questions: with
+its graph of entities, on titles and texts, with its defaults. It uses the packaged encoder and
+spaCy pipeline of graphagg's profile `standard`, so that models make no difference. bm25s uses its
 English stopwords and stemmer.
 
-The official code of LinearRAG is no package: CHECKOUT is a folder with the files of
-github.com/DEEP-PolyU/LinearRAG (its later versions import PyTorch too). It indexes and retrieves by
-the defaults of its `run.py`, without an LLM, with the encoder and the pipeline of hubmesh instead
-of all-mpnet-base-v2 and en_core_web_trf. Its `retrieve` prepares its arrays at each call, thus for
-each question here.
+The official code of LinearRAG is not a package: CHECKOUT is a folder with the files of
+github.com/DEEP-PolyU/LinearRAG (its later versions import PyTorch too). It indexes and retrieves
+with the defaults of its `run.py`, without an LLM, with the same encoder and pipeline as hubmesh
+instead of all-mpnet-base-v2 and en_core_web_trf. Its `retrieve` prepares its arrays at each call,
+that is, for each question.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 
 Search = Callable[[str], list[str]]
-"""The ids of the first five passages for a question."""
+"""Returns the ids of the first five passages for a question."""
 
 
 def hubmesh(passages: Sequence[Passage], folder: Path) -> Search:
@@ -110,13 +110,13 @@ def linearrag(passages: Sequence[Passage], folder: Path) -> Search:
 
 
 class _Encoder:
-    """The packaged encoder, called as sentence-transformers is."""
+    """The packaged encoder with the interface of sentence-transformers."""
 
     def __init__(self) -> None:
         self._encoder = SentenceTransformerEncoder()
 
     def encode(self, texts: str | list[str], **options: Any) -> Any:
-        """A vector of a question, or vectors of texts; they are normalized in any case."""
+        """Return the vector of a question, or vectors of texts; they are always normalized."""
         if isinstance(texts, str):
             return self._encoder.encode_query([texts], [])[0][0]
         return self._encoder.encode(texts)
@@ -144,7 +144,7 @@ SYSTEMS = {each.__name__: each for each in (bm25s, hubmesh, linearrag, fast, sta
 def measure(
     system: str, name: str, most: int, size: int = 0, checkout: str = ""
 ) -> dict[str, float]:
-    """Recall in percent, CPU seconds of the build with its models, CPU ms of a question (p50)."""
+    """Measure recall in percent, CPU seconds of build and models, CPU ms per question (p50)."""
     sys.path += [checkout] if checkout else []
     asked = questions(name, "test", most)
     passages = _pool(list(passages_of(name)), asked, size)
@@ -166,7 +166,7 @@ def measure(
 
 
 def _pool(passages: list[Passage], asked: list[GoldQuestion], size: int) -> list[Passage]:
-    """The gold passages, and as many others, evenly spaced, as make `size`; 0: all."""
+    """Return the gold passages, and evenly spaced other ones, about `size` in total; 0: all."""
     gold = {each for question in asked for each in question.gold}
     others = [passage.id for passage in passages if passage.id not in gold]
     every = -(-len(others) // max(1, size - len(gold))) if size else 1
@@ -175,7 +175,7 @@ def _pool(passages: list[Passage], asked: list[GoldQuestion], size: int) -> list
 
 
 def _cpu() -> float:
-    """CPU seconds of this process and of its children that ended."""
+    """Return the CPU seconds of this process and of its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
@@ -185,12 +185,12 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--sets", nargs="+", default=["manuals", "hotpotqa", "musique", "2wiki"])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
-    parser.add_argument("--questions", type=int, default=200, help="of a set, at most")
-    parser.add_argument("--passages", type=int, default=0, help="of a set, about; 0: all")
-    parser.add_argument("--linearrag", default="", metavar="CHECKOUT", help="without it: left out")
+    parser.add_argument("--questions", type=int, default=200, help="maximum per set")
+    parser.add_argument("--passages", type=int, default=0, help="about so many per set; 0: all")
+    parser.add_argument("--linearrag", default="", metavar="CHECKOUT", help="if missing: skipped")
     chosen = parser.parse_args()
     if not chosen.linearrag and "linearrag" in chosen.systems:
-        print("linearrag is left out: --linearrag names no checkout of its code\n")
+        print("linearrag is skipped: --linearrag gives no checkout of its code\n")
         chosen.systems.remove("linearrag")
     rows = []
     for name in chosen.sets:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.retrieval.places [--profile fast] [--sets folder papers]
 
-For each set: the share of the first ten hits whose heading and page are those of the sentence that
-matched, by the marks of the document as it was read; the share of documents, and of pages of
-`papers`, that are found among the first 2, 5 and 10 hits; passages, and CPU seconds of the build.
+For each set it prints the share of the first ten hits whose heading and page are those of the
+matching sentence, according to the marks of the document; the share of documents, and of pages of
+`papers`, among the first 2, 5 and 10 hits; the number of passages; and CPU seconds of the build.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def measure(name: str, work: Path, profile: str) -> list[object]:
-    """A row of the table: one set."""
+    """Return the row of a set in the table."""
     source = folder_of(name, work)
     documents = {each.id: each for each in read_documents(source)}
     start = time.process_time()
@@ -64,7 +64,7 @@ def measure(name: str, work: Path, profile: str) -> list[object]:
 
 
 def folder_of(name: str, work: Path) -> Path:
-    """The files of a set."""
+    """Return the folder with the files of a set."""
     if name == "papers":
         return DATA / name / "corpus"
     with tarfile.open(DATA / name / "documents.tar.gz") as archive:
@@ -73,7 +73,7 @@ def folder_of(name: str, work: Path) -> Path:
 
 
 def questions_of(name: str) -> Iterator[dict[str, Any]]:
-    """Questions with the files, and pages, that answer them."""
+    """Yield questions with the files and pages that answer them."""
     for line in (DATA / name / "questions.jsonl").read_text().splitlines():
         question: dict[str, Any] = json.loads(line)
         files = question.get("gold_documents") or question.get("gold_document_ids")
@@ -89,12 +89,12 @@ def document_of(passage: Passage) -> str:
 
 
 def is_right(hit: Hit, document: Document) -> bool:
-    """Whether a hit names the heading and page of its match, by the marks of its document."""
+    """Whether a hit has the heading and page of its match, according to its document's marks."""
     text, passage = document.text, hit.passage
     start = text.find(passage.text)
     assert text.count(passage.text) >= 1, "a passage is a piece of its document"
     marks = []
-    while start >= 0:  # a text may stand in a document several times
+    while start >= 0:  # a text can occur in a document several times
         marks.append(mark_at(document.marks, start + hit.match.start))
         start = text.find(passage.text, start + 1)
     place = place_of_hit(hit)

@@ -1,12 +1,12 @@
 """`python -m benchmarks.retrieval.profiles`: cost and recall of an index of each profile.
 
-For each set: CPU seconds of the stages of a build, bytes per passage by what they hold, and
-recall@2 and recall@5 on the second half of the questions, on which nothing is chosen, with the gain
-of `multihop` over the best plain mode of the set, paired, and its 95 % interval. `--chunks N`
-splits each passage into chunks of at most N words, which share its title as the chunks of a user's
-document do; a gold passage counts by any of its chunks. `--encoders` takes names or folders of
-models in place of the profile's own ("", which is first then; the others are compared with the
-first, paired); `--alone` asks each also with sentences that are encoded as texts of their own.
+For each set it prints CPU seconds of the stages of a build, bytes per passage by content, and
+recall@2 and recall@5 on the second half of the questions, which is never used for tuning, with the
+paired gain of `multihop` over the best plain mode of the set and its 95 % interval. `--chunks N`
+splits each passage into chunks of at most N words, which share its title like the chunks of a
+document; a gold passage counts as found with any of its chunks. `--encoders` takes names or folders
+of models instead of the profile's own (""); later ones are compared with the first one, paired.
+`--alone` also runs each model with sentences that are encoded as separate texts.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from graphagg.rag.models.packaged import DEFAULT_ENCODER
 
 MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
 AIMS = {2: -1.0, 5: -0.5}
-"""The least gain of `multihop` over the best plain mode at k that holds."""
-FEW = 150  # questions of which a loss counts only beyond chance
+"""Minimum gain of `multihop` over the best plain mode at k for the check "holds"."""
+FEW = 150  # with fewer questions, a loss counts only if it is significant
 PARTS = {
     "texts": r"passages\.texts",
     "vectors": r"windows|\.faiss|\.search\.",
@@ -42,7 +42,7 @@ PARTS = {
     "words": r"^lexicon",
     "links": r"^view",
 }
-"""Contents of files, by a pattern of their names; others are ids, titles, metadata, positions."""
+"""Patterns of file names by content; other files are ids, titles, metadata, positions."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--chunks", type=int, metavar="WORDS", help="split the passages")
     parser.add_argument("--encoders", nargs="*", default=[""], metavar="MODEL")
-    parser.add_argument("--alone", action="store_true", help="and sentences alone")
-    parser.add_argument("--only-recall", action="store_true", help="build only what is not there")
+    parser.add_argument("--alone", action="store_true", help="also encode sentences alone")
+    parser.add_argument("--only-recall", action="store_true", help="build only missing indices")
     chosen = parser.parse_args(arguments)
     folder, rows = chosen.folder, list[list[object]]()
     if chosen.chunks:
@@ -73,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     row, run = print_recall(f"{name}, {label}", index, asked)
                     first = first or run
                     rows.append([*row, *(gain_of(run, first, k) for k in AIMS)])
-    gains = ["gain at 2", "gain at 5", "holds", "beside the first at 2", "at 5"]
+    gains = ["gain at 2", "gain at 5", "holds", "against the first at 2", "at 5"]
     print_table(["set", "questions", *MODES, *gains], rows)
 
 
 def run(report: Report) -> None:
-    """Cost of an index of each profile: `fast` on 2wiki, `standard` on every tenth passage."""
+    """Report the cost of each profile: `fast` on 2wiki, `standard` on every tenth passage."""
     report.heading("Profiles of a passage index (2WikiMultiHopQA)")
     if "2wiki" not in names_here():
         report.line("skipped: 2wikimultihopqa is absent; set GRAPHAGG_DATA")
@@ -103,7 +103,7 @@ def run(report: Report) -> None:
 
 
 class Alone(SentenceTransformerEncoder):
-    """A model whose sentences are encoded without their passages."""
+    """A model that encodes sentences without their passages."""
 
     pools_sentences = False
 
@@ -132,7 +132,7 @@ def _build(
 def print_recall(
     name: str, index: PassageIndex, asked: Sequence[GoldQuestion]
 ) -> tuple[list[object], RetrievalEvaluation]:
-    """Print the recall of each of `MODES`; returns the set's row of the table, and `multihop`."""
+    """Print the recall of each of `MODES`; return the set's row, and the result of `multihop`."""
     print(f"{name}: {len(index)} passages, {len(asked)} questions; recall@2 / @5 / @10")
     asked_by = {}
     for mode in MODES:
@@ -153,14 +153,14 @@ def print_recall(
 
 
 def gain_of(run: RetrievalEvaluation, base: RetrievalEvaluation, k: int) -> str:
-    """The gain of recall@k, paired, with its 95 % interval."""
+    """Return the paired gain of recall@k with its 95 % interval."""
     gain, metric = difference(run, base), f"recall@{k}"
     low, high = gain.intervals[metric]
     return f"{gain.percent[metric]:+.1f} [{low:.1f}, {high:.1f}]"
 
 
 class Stages:
-    """CPU seconds between the first reports of the stages of a build."""
+    """Progress callback that measures CPU seconds between the first reports of build stages."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -175,14 +175,14 @@ class Stages:
             self._name = stage
 
     def end(self) -> None:
-        """The current stage ends here."""
+        """End the current stage."""
         now = time.process_time()
         self._seconds[self._name] = self._seconds.get(self._name, 0.0) + now - self._since
         self._since = now
 
     @property
     def total(self) -> float:
-        """CPU seconds of all stages so far."""
+        """Total CPU seconds of all stages so far."""
         return sum(self._seconds.values())
 
     def __str__(self) -> str:

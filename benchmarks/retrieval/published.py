@@ -1,14 +1,14 @@
-"""Recall on HippoRAG 2's pools, from the files as they are published, beside published figures.
+"""Recall on HippoRAG 2's pools, from the published files, compared with published figures.
 
     python -m benchmarks.retrieval.published DIR [--profile standard] [--modes multihop] [--out IDX]
 
-DIR holds `musique_corpus.json` and `musique.json`, and the same of `hotpotqa` and
+DIR contains `musique_corpus.json` and `musique.json`, and the same for `hotpotqa` and
 `2wikimultihopqa` (any of the three), from `reproduce/dataset` of github.com/OSU-NLP-Group/HippoRAG.
 A corpus is a list of `title` and `text`. Questions have `paragraphs` with `is_supporting`
-(MuSiQue), or `context` and `supporting_facts`; gold is by passage, that is by title and text, never
-by title alone: 647 titles of MuSiQue occur more than once. Passages with the same title and text
-are one. Each file's SHA-256 is printed, and its counts are checked, so that two who compare figures
-know whether they had the same files.
+(MuSiQue), or `context` and `supporting_facts`. Gold is by passage, that is by title and text, never
+only by title: 647 titles of MuSiQue occur more than once. Passages with the same title and text
+are merged. The SHA-256 of each file is printed, and its counts are checked, so that you can verify
+that two results are from the same files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from graphagg.rag.evaluation.measure import evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion
 
 COUNTS = {"musique": 11_656, "hotpotqa": 9_811, "2wikimultihopqa": 6_119}
-"""Passages of each pool as published; each has 1,000 questions."""
+"""Published number of passages of each pool; each has 1,000 questions."""
 QUESTIONS = 1_000
 PUBLISHED = {
     "HippoRAG 2 (70B, 7B encoder)": {
@@ -45,7 +45,7 @@ PUBLISHED = {
         "musique": "32.4 / 43.5", "hotpotqa": "57.3 / 74.8", "2wikimultihopqa": "55.3 / 65.3",
     },
 }  # fmt: skip
-"""Recall@2 / recall@5 in percent, as others report it (HippoRAG 2 and below by AutoSchemaKG)."""
+"""Published recall@2 / recall@5 in percent (HippoRAG 2 and the rows below from AutoSchemaKG)."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Pool:
     """A corpus, and questions with the passages that they need.
 
     Attributes:
-        name: of the data set.
-        passages: by distinct title and text.
-        questions: with gold ids.
+        name: name of the data set.
+        passages: passages with distinct title and text.
+        questions: questions with gold ids.
         notes: remarks on the files.
     """
 
@@ -69,15 +69,15 @@ def read_pool(folder: Path, name: str) -> Pool:
     """Read a pool from the two files of a data set.
 
     Raises:
-        UnreadableFile: a file is no such list, or a question needs a passage that is not there.
+        UnreadableFile: a file is not such a list, or a question needs a missing passage.
     """
     corpus, asked = folder / f"{name}_corpus.json", folder / f"{name}.json"
     rows, records = _list(corpus), _list(asked)
     notes = [f"{path.name}: sha256 {_digest(path)}" for path in (corpus, asked)]
     if len(rows) != COUNTS.get(name) or len(records) != QUESTIONS:
         notes.append(
-            f"{name}: {len(rows):,} passages and {len(records):,} questions, published are "
-            f"{COUNTS.get(name, 0):,} and {QUESTIONS:,}: figures do not compare"
+            f"{name}: {len(rows):,} passages and {len(records):,} questions, expected "
+            f"{COUNTS.get(name, 0):,} and {QUESTIONS:,}: figures are not comparable"
         )
     ids: dict[tuple[str, str], str] = {}
     for row in rows:
@@ -89,7 +89,7 @@ def read_pool(folder: Path, name: str) -> Pool:
         if not needed or None in needed:
             raise UnreadableFile(
                 f"{asked}: question {i} ({str(record.get('question'))[:60]!r}) needs passages that "
-                f"{corpus.name} does not hold; take both files of one commit"
+                f"{corpus.name} lacks; use both files from the same commit"
             )
         gold = frozenset(identifier for identifier in needed if identifier)
         kind = str(record.get("type") or "")
@@ -98,12 +98,12 @@ def read_pool(folder: Path, name: str) -> Pool:
 
 
 def _id_of(ids: Mapping[tuple[str, str], str], texts: Sequence[tuple[str, str]]) -> str | None:
-    """The id of a passage in one of the ways that the files write it; None if it is not there."""
+    """Return the id of a passage, given the possible spellings of its text; None if missing."""
     return next((ids[each] for each in texts if each in ids), None)
 
 
 def _gold(record: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
-    """Title and text of each passage that a question needs, in the ways that corpora join them."""
+    """Return title and text of each needed passage, in the variants that corpora join sentences."""
     if "paragraphs" in record:
         return [
             [(each["title"], each.get("text") or each.get("paragraph_text", ""))]
@@ -124,7 +124,7 @@ def _list(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError) as error:
         raise UnreadableFile(f"{path}: {error}; expected a published list in JSON") from None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableFile(f"{path}: no list of objects; expected the file as it is published")
+        raise UnreadableFile(f"{path}: not a list of objects; expected the published file")
     return rows
 
 
@@ -133,7 +133,7 @@ def _digest(path: Path) -> str:
 
 
 def recalls(pool: Pool, folder: Path, profile: Any, modes: Sequence[Mode]) -> dict[str, str]:
-    """Recall@2 / recall@5 of the modes, in percent; the index is built where it is not there."""
+    """Return recall@2 / recall@5 of the modes, in percent; build the index if it is missing."""
     place = folder / f"{pool.name}-{profile}"
     if not (place / "manifest.json").is_file():
         PassageIndex.build(pool.passages, place, chunking=None, profile=profile).close()
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=["multihop", "dense", "bm25"])
-    parser.add_argument("--out", type=Path, help="keeps the indices")
+    parser.add_argument("--out", type=Path, help="folder to keep the indices")
     options = parser.parse_args(arguments)
     names = [name for name in COUNTS if (options.folder / f"{name}_corpus.json").is_file()]
     if not names:

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.retrieval.served_parts`: parts in processes of their own and one index.
+"""`python -m benchmarks.retrieval.served_parts`: parts in separate processes against one index.
 
-Takes the indices that `benchmarks.retrieval.parts` built in the folder. Serves each part by
-`graphagg serve` and asks all of them from this process, in turns with the merged index in this
-process: wall time and CPU (of all processes) of a question, bytes between the processes, resident
-memory, and answers that differ. Then a service over the parts is asked by 40 clients while one
-part is killed and started again: failed requests, partial answers, and the time until answers are
-whole.
+Uses the indices that `benchmarks.retrieval.parts` built in the folder. Each part runs in a
+`graphagg serve`; this process queries all of them, and then the merged index in this process. It
+prints wall time and CPU (of all processes) of a question, bytes between the processes, resident
+memory, and the number of equal answers. Then 40 clients query a service over the parts while one
+part is killed and restarted: failed requests, partial answers, and the time until answers are
+complete.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/parts/fast/2wiki-8"))
     parser.add_argument("--set", default="2wiki")
-    parser.add_argument("--questions", type=int, default=50, help="at most")
+    parser.add_argument("--questions", type=int, default=50, help="maximum number")
     parser.add_argument("--seconds", type=float, default=20.0, help="before and after the kill")
     chosen = parser.parse_args(arguments)
     texts = [question.text for question in questions(chosen.set, "test", chosen.questions)]
@@ -142,7 +142,7 @@ def kill_one(
                 outcomes.append((time.monotonic(), "partial" if partial else "whole"))
             except HTTPError as error:
                 outcomes.append((time.monotonic(), json.load(error)["error"]["type"]))
-                time.sleep(1.0)  # as the header retry-after says
+                time.sleep(1.0)  # as in the header retry-after
             except OSError as error:
                 outcomes.append((time.monotonic(), f"failed: {error}"))
 

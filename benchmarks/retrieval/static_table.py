@@ -2,9 +2,9 @@
 
 1. The model encodes every token of the vocabulary alone between special tokens: V vectors.
 2. They are centered and rotated to their principal axes; the first d axes are kept.
-3. Each vector is weighted by a / (a + p) with the frequency p of the token: frequent tokens say
-   little (Arora et al. 2017, smooth inverse frequency). p follows from the token's rank in the
-   vocabulary, which tokenizers order by frequency (Zipf's law).
+3. Each vector is weighted with a / (a + p), where p is the frequency of the token: frequent tokens
+   have little meaning (Arora et al. 2017, smooth inverse frequency). p is estimated from the
+   token's rank in the vocabulary, which tokenizers order by frequency (Zipf's law).
 
 This is the recipe of Model2Vec (Tulkens and van Dongen, 2024), from its description. The packaged
 table: `python -m benchmarks.retrieval.static_table all-MiniLM-L6-v2 TABLE.npz --dimension 96`.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DIMENSION = 256
-_SMOOTHING = 1e-5  # a of the weights; chosen on the first halves of two sets
+_SMOOTHING = 1e-5  # a in the weights; chosen on the first halves of two sets
 _BATCH = 1024  # tokens per batch
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 
@@ -35,18 +35,18 @@ _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 1
 def table_of(
     model: SentenceTransformer, origin: dict[str, str], dimension: int = DIMENSION
 ) -> dict[str, Any]:
-    """Make the table of a loaded model, `codes`, `shifts`, `tokenizer` and `settings`.
+    """Make the table of a loaded model: `codes`, `shifts`, `tokenizer` and `settings`.
 
     Args:
-        model: with a fast tokenizer.
-        origin: settings of the table: the model it is made from.
-        dimension: d at most; the model's own if that is less.
+        model: a model with a fast tokenizer.
+        origin: settings of the table: the model that it is made from.
+        dimension: maximum of d; the model's dimension if that is smaller.
     """
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise InvalidParameter(
             f"encoder {origin['distilled_from']!r}: its tokenizer has no tokenizer.json, so no "
-            "static table can be made of it; use a model with a fast tokenizer"
+            "static table can be made from it; use a model with a fast tokenizer"
         )
     usable = _usable(model.tokenizer)
     vectors = _token_vectors(model, usable)
@@ -63,7 +63,7 @@ def table_of(
 def rounded(
     rows: npt.NDArray[np.floating[Any]],
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint8]]:
-    """Round real rows `[V, d]` to integers; keeps their directions and relative lengths."""
+    """Round real rows `[V, d]` to integers; preserve their directions and relative lengths."""
     largest = np.abs(rows).max(axis=1)
     unit = max(float(largest.max()), 1e-30) / (127 << _STEPS)
     needed = np.log2(np.maximum(largest / (127 * unit), 2.0**-_STEPS))
@@ -81,7 +81,7 @@ def principal(vectors: npt.NDArray[np.float64], dimension: int) -> npt.NDArray[n
 
 
 def _usable(tokenizer: Any) -> npt.NDArray[np.int64]:
-    """Ids of the tokens that occur in texts: neither special nor unused ones."""
+    """Return the ids of tokens that occur in texts: neither special nor unused tokens."""
     special = set(tokenizer.all_special_ids)
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     ids = [
@@ -118,7 +118,7 @@ def main() -> None:
     """Make the table of the model on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", help="a sentence-transformers name or path")
-    parser.add_argument("table", type=Path, help="the .npz file that is written")
+    parser.add_argument("table", type=Path, help="the .npz file to write")
     parser.add_argument("--dimension", type=int, default=DIMENSION)
     options = parser.parse_args()
     model, sha256 = load(options.model, None)

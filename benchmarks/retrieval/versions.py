@@ -3,13 +3,13 @@
     python -m benchmarks.retrieval.versions [--half tune|test] [--profile fast] [--versions all]
 
 Each family is a policy, price list, manual or minutes in 2 to 6 versions. Its date is in the name,
-the folder, front matter, the title, the text, or only in the time of change; numbers and some
-clauses change. Beside them are decoys: the same rules for another town, numbered forms that differ
-in a number alone, and the same name in the folder of another project. Questions ask for the rule
-now, in a year, at two times, or name no time. Printed are answers in which the right version (of
-two times: both) stands before the other versions of its document, in brackets those in which it is
-the first of all hits, and precision and recall of pairs of documents in one family. Constants are
-chosen on the half `tune` and reported on `test`.
+the folder, front matter, the title, the text, or only in the modification time; numbers and some
+clauses change between versions. There are also decoys: the same rules for another town, numbered
+forms that differ only in a number, and the same name in the folder of another project. Questions
+ask for the rule now, in a year, at two times, or name no time. The table counts answers in which
+the right version (for two times: both) is ranked before other versions of its document; in
+parentheses, answers in which it is the first hit. It also prints precision and recall of pairs of
+documents in one family. Constants are chosen on the half `tune` and reported on `test`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Literal
 from benchmarks.report import parser_of, print_table
 from graphagg.rag import PassageIndex, read_documents
 
-FAMILIES, QUESTIONS = 100, 300  # of a half
+FAMILIES, QUESTIONS = 100, 300  # per half
 KINDS = ("policy", "price-list", "manual", "minutes")
 THINGS = (
     "parking travel laptop visitor training canteen telephone bicycle printer archive holiday "
@@ -80,8 +80,8 @@ class Share:
     """A generated folder.
 
     Attributes:
-        family: number of the family by path; decoys have numbers of their own.
-        questions: kind, where the date is, text, and the right documents in their order.
+        family: number of the family by path; each decoy has its own number.
+        questions: kind, place of the date, text, and the right documents in order.
     """
 
     family: dict[str, int] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Share:
 
 
 def write_share(folder: Path, half: Literal["tune", "test"]) -> Share:
-    """Write a half of the families, with decoys, and make questions."""
+    """Write one half of the families, with decoys, and create questions."""
     rng, share = random.Random(f"versions {half}"), Share()
     pairs = [(kind, thing) for thing in THINGS for kind in KINDS]
     for number, (kind, thing) in enumerate(pairs[:FAMILIES]):
@@ -144,7 +144,7 @@ def _write(
 
 
 def hash_name(name: str, version: int) -> str:
-    """A name that says nothing, as a scanner gives it."""
+    """Return a meaningless file name, as from a scanner."""
     letters = random.Random(f"{name} {version}").sample("abcdefghijklmnop", 8)
     return f"scan-{''.join(letters)}"
 
@@ -159,7 +159,7 @@ def _decoys(
     folder: Path, share: Share, rng: random.Random, number: int, about: tuple[str, str, str],
     year: int, lines: Sequence[str],
 ) -> None:  # fmt: skip
-    """One file that is near-equal to the newest version without being one, of three sorts."""
+    """Write a decoy of one of three kinds: a near-duplicate of the newest version."""
     kind, thing, town = about
     other = rng.choice([each for each in TOWNS if each != town])
     path = (
@@ -182,7 +182,7 @@ def _questions(
     rng: random.Random, number: int, place: str, asked: Sequence[str], years: Sequence[int],
     paths: Sequence[str],
 ) -> Iterator[tuple[Kind, str, str, tuple[str, ...]]]:  # fmt: skip
-    """Three questions of different kinds, with the right documents."""
+    """Yield three questions of different kinds, with the right documents."""
     for i, text in enumerate(asked):
         kind = ASKED_FOR[(number + i) % 4]
         at = rng.randrange(len(years))
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--half", choices=("tune", "test"), default="test")
     parser.add_argument("--profile", default="fast")
     parser.add_argument("--versions", choices=("auto", "all"), default="auto")
-    parser.add_argument("--show", action="store_true", help="wrong answers")
+    parser.add_argument("--show", action="store_true", help="print wrong answers")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:

@@ -1,1 +1,1 @@
-"""How the Spark jobs grow with their input, on a standalone cluster."""
+"""Scaling of the Spark jobs with the size of their input, on a standalone cluster."""

@@ -1,14 +1,14 @@
-"""How CPU, wall, shuffle, memory and disk of the Spark jobs grow, on a standalone cluster.
+"""Growth of CPU, wall, shuffle, memory and disk of the Spark jobs, on a standalone cluster.
 
-    python -m benchmarks.scaling                      every cell that is not done yet, the tables
-    python -m benchmarks.scaling --budget-minutes 30  stop after so many CPU minutes
+    python -m benchmarks.scaling                      all missing cells, then the tables
+    python -m benchmarks.scaling --budget-minutes 30  stop after 30 CPU minutes
     python -m benchmarks.scaling --job embed          some of the cells (--scale, --workers too)
-    python -m benchmarks.scaling --table              the tables of the cells that are done
-    python -m benchmarks.scaling --quick              a trial: inputs of a twentieth
+    python -m benchmarks.scaling --table              only the tables of finished cells
+    python -m benchmarks.scaling --quick              a trial with inputs of a twentieth of the size
 
-A cell is a job on so many times its smallest input with one or two workers of one core. Cells
-are kept under build/bench/scaling, so that a run can be stopped and goes on where it was. Needs
-Java 17, and Linux with a control group that this process may make (as root, or a delegated one).
+A cell is a job on a multiple of its smallest input, with one or two workers of one core. Results of
+cells are saved in build/bench/scaling, so an interrupted run can resume. This needs Java 17, and
+Linux with permission to create a control group (as root, or a delegated one).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, standalone
 
 FOLDER = Path("build/bench/scaling")
 JOINED = 1_000_000  # edges per task of a join
-SHUFFLE_PARTITIONS = 4  # at least
+SHUFFLE_PARTITIONS = 4  # minimum
 EXECUTOR_MEMORY, WORKER_MEMORY = "1g", "3g"
 _LONGEST = 3 * 3600.0
 
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
-    """Run the missing cells until so many CPU minutes are used; report a cell that fails."""
+    """Run the missing cells until `minutes` of CPU are used; report failed cells."""
     missing = [cell for cell in cells if not (folder / cell.file).exists()]
     with meter() as used:
         for workers, group in groupby(missing, key=lambda cell: cell.workers):
@@ -86,7 +86,7 @@ def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
 
 
 def run_cell(cell: Cell, folder: Path, running: Cluster, used: GroupMeter) -> dict[str, Any]:
-    """Submit a cell's job to a cluster and keep what it took."""
+    """Submit a cell's job to a cluster and save its cost."""
     scratch = (folder / "scratch").absolute()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -100,7 +100,7 @@ def run_cell(cell: Cell, folder: Path, running: Cluster, used: GroupMeter) -> di
     finally:
         submitted.kill()
     wall = time.monotonic() - began
-    running.ensure()  # executors have ended: all of their CPU is counted
+    running.ensure()  # executors have stopped, so all their CPU is counted
     if code:
         kept = shutil.copy(submitted.output.with_suffix(".err"), folder / f"failed_{cell.job}.log")
         raise RuntimeError(f"exit code {code}; see {kept}")
@@ -120,7 +120,7 @@ def run_cell(cell: Cell, folder: Path, running: Cluster, used: GroupMeter) -> di
 
 
 def of_events(log: EventLog) -> dict[str, int]:
-    """Tasks, and bytes of shuffles and spills, from Spark's event log."""
+    """Read the number of tasks and the bytes of shuffles and spills from Spark's event log."""
     ended = log.events("SparkListenerTaskEnd")
     metrics = [event["Task Metrics"] for event in ended if event.get("Task Metrics")]
     return {
@@ -132,7 +132,7 @@ def of_events(log: EventLog) -> dict[str, int]:
 
 def settings_of(cell: Cell) -> dict[str, str]:
     return {
-        "spark.driver.extraJavaOptions": SHORT_LIVED,  # it computes nothing
+        "spark.driver.extraJavaOptions": SHORT_LIVED,  # the driver computes nothing
         "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",  # one core
         "spark.cores.max": str(cell.workers),
         "spark.executor.memory": EXECUTOR_MEMORY,
@@ -142,7 +142,7 @@ def settings_of(cell: Cell) -> dict[str, str]:
 
 
 def arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
-    """The script and its options; inputs are generated once."""
+    """Return the script and its options; generate missing inputs."""
     if cell.job == EMPTY:
         return [str(Path(__file__).with_name("empty_job.py"))]
     job, inputs = JOBS[cell.job], (folder / "inputs").absolute()
@@ -161,7 +161,7 @@ def arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
 
 
 def generate(path: Path, write: Callable[..., None], **options: int) -> None:
-    """Write an input that is not there yet, in a process of its own: ours stays small."""
+    """Write a missing input in a separate process, so that this process stays small."""
     if not path.exists():
         partial = path.with_name(f"partial-{path.name}")
         in_process(write, path=partial, **options)

@@ -1,9 +1,9 @@
-"""The cells of the study, and the growth of what they measured.
+"""The cells of the study, and the growth of their costs.
 
 A cost is c(n) = a n^b, fitted by least squares on logarithms after an empty job's CPU is
-subtracted. What a job pays once (models, sessions, code compiled at first use) stays in c: it makes
-b small, and a projection with that b would be too good. So a projection starts at the largest input
-that was run and goes on with the exponent between the two largest, or 1, whichever is larger.
+subtracted. One-time costs of a job (models, sessions, code compiled at first use) stay in c. They
+make b small, and a projection with that b would be too optimistic. So a projection starts at the
+largest measured input, with the exponent between the two largest inputs, or 1 if that is larger.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy as np
 
 WORKERS = (1, 2)
 EMPTY, EMPTY_RUNS = "empty", 3
-LIMIT = 12.0  # times the CPU at 10 times the input
+LIMIT = 12.0  # maximum growth of CPU at 10 times the input
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that is measured.
+    """A job to measure.
 
     Attributes:
-        unit: what its input is counted in.
+        unit: unit of its input.
         base: edges or passages at 1x.
-        scales: the inputs, in times the smallest one.
-        options: of the script, but for input and output.
+        scales: sizes of the inputs, as multiples of the smallest one.
+        options: options of the script, except input and output.
     """
 
     unit: str
@@ -62,12 +62,12 @@ class Cell:
 
     @property
     def file(self) -> str:
-        """Name of its result."""
+        """Name of the result file."""
         return f"{self.job}_{self.scale}x_{self.workers}w.json"
 
 
 def all_cells(divisor: int = 1) -> list[Cell]:
-    """Every cell, two workers first, small inputs before large ones; divided for a trial."""
+    """Return all cells, two workers first, small inputs first; `divisor` shrinks inputs."""
     cells = []
     for workers in reversed(WORKERS):
         cells += [Cell(EMPTY, run, workers, 0) for run in range(EMPTY_RUNS)]
@@ -82,11 +82,11 @@ def all_cells(divisor: int = 1) -> list[Cell]:
 
 @dataclass(frozen=True)
 class Series:
-    """One measure of a job, with so many workers, by the size of its input.
+    """One measure of a job with a number of workers, by the size of its input.
 
     Attributes:
         amounts: edges or passages, ascending.
-        values: the measure; of CPU less an empty job's.
+        values: the measure; CPU is without that of an empty job.
     """
 
     amounts: tuple[int, ...]
@@ -94,7 +94,7 @@ class Series:
 
     @property
     def exponent(self) -> float | None:
-        """b of a n^b by least squares; None for fewer than two sizes, or where nothing was used."""
+        """b of a n^b by least squares; None with fewer than two sizes or with a value of 0."""
         if len(self.amounts) < 2 or min(self.values) <= 0:
             return None
         return float(np.polyfit(np.log(self.amounts), np.log(self.values), 1)[0])
@@ -105,14 +105,14 @@ class Series:
         return Series(self.amounts[-2:], self.values[-2:]).exponent
 
     def growth(self, times: int = 10) -> float | None:
-        """How many times the smallest input's cost `times` times that input has."""
+        """Return the cost at `times` times the smallest input, as a multiple of its cost."""
         amount = self.amounts[0] * times if self.amounts else 0
         if amount not in self.amounts or self.values[0] <= 0:
             return None
         return self.values[self.amounts.index(amount)] / self.values[0]
 
     def projected(self, amount: float) -> float | None:
-        """The cost of another input, from the largest that was run."""
+        """Project the cost of another input from the largest measured one."""
         last = self.last_exponent
         if last is None:
             return None
@@ -120,19 +120,19 @@ class Series:
 
 
 def load(folder: Path) -> list[Result]:
-    """All results in a folder."""
+    """Load all results in a folder."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*x_*w.json")]
     return sorted(results, key=lambda r: (r["job"], r["workers"], r["scale"]))
 
 
 def empty_cpu(results: Iterable[Result], workers: int) -> float | None:
-    """CPU seconds of an empty job, the median of its runs."""
+    """Return the CPU seconds of an empty job, the median of its runs."""
     runs = [r["cpu"] for r in results if r["job"] == EMPTY and r["workers"] == workers]
     return statistics.median(runs) if runs else None
 
 
 def series(results: Sequence[Result], job: str, workers: int, measure: str) -> Series:
-    """A measure by size; `cpu` is less the empty job's."""
+    """Return a measure by size; `cpu` is without that of the empty job."""
     less = empty_cpu(results, workers) if measure == "cpu" else 0.0
     if less is None:
         return Series((), ())
@@ -141,7 +141,7 @@ def series(results: Sequence[Result], job: str, workers: int, measure: str) -> S
 
 
 def widest(results: Sequence[Result], job: str) -> int:
-    """The number of workers with the most sizes; the larger of equals."""
+    """Return the number of workers with the most sizes; the larger number on a tie."""
     counts = {w: 0 for w in sorted({r["workers"] for r in results}, reverse=True)}
     for result in results:
         counts[result["workers"]] += result["job"] == job

@@ -1,4 +1,4 @@
-"""The empty job: a session, and one row through a Python worker."""
+"""The empty job: it starts a session and sends one row through a Python worker."""
 
 from collections.abc import Iterable, Iterator
 

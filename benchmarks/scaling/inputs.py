@@ -1,7 +1,7 @@
-"""Generated inputs: the same law at every size, each from its seed.
+"""Generated inputs: the same distribution at every size, each from its seed.
 
-A graph of n edges has n / 10 vertices, of degrees with a tail of exponent 2.5; three edges in four
-lie within groups of 500. Corpora are those of `benchmarks.retrieval.generated_corpus`.
+A graph of n edges has n / 10 vertices; its degrees have a tail of exponent 2.5, and three edges in
+four are within groups of 500. Corpora are those of `benchmarks.retrieval.generated_corpus`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 _GROUP = 500
-_TAIL = 1.5  # of the weights' Pareto law: degrees have exponent 2.5
-_NEAR_LIMIT = 30.0  # weight of a vertex inside its group: else a hub is all of it
+_TAIL = 1.5  # parameter of the weights' Pareto distribution: degrees have exponent 2.5
+_NEAR_LIMIT = 30.0  # maximum weight of a vertex inside its group, so that a hub does not fill it
 _EDGES_PER_VERTEX = 10
 _BLOCK = 1_000_000
-_ROWS_PER_GROUP = 250_000  # of Parquet: what a task reads grows in number, not in size
+_ROWS_PER_GROUP = 250_000  # Parquet row groups of equal size: larger inputs have more of them
 
 _ENCODER_WIDTH = 64
 
 
 QUICK = 10**8
-"""Edges from which graphs are of the law of `write_quick`."""
+"""From this number of edges on, graphs have the distribution of `write_quick`."""
 
 
 def write_edges(path: Path, count: int) -> None:
-    """Write a graph as Parquet with `src` and `dst`, by the law for its size."""
+    """Write a graph as Parquet with `src` and `dst`, with the distribution for its size."""
     (write_graph if count < QUICK else write_quick)(path, count)
 
 
@@ -45,13 +45,13 @@ def write_graph(path: Path | str, count: int, random_state: int = 0) -> None:
 
 
 def power_law_edges(edges: int, random_state: int = 0) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs of vertices, `[e, 2]` int64, a block at a time; some occur twice, some are loops."""
+    """Yield pairs of vertices in blocks `[e, 2]` int64; some occur twice, some are loops."""
     generator = np.random.default_rng(random_state)
     count = edges // _EDGES_PER_VERTEX
     weights = 1.0 + generator.pareto(_TAIL, count)
     far = np.concatenate(([0.0], np.cumsum(weights)))
     near = np.concatenate(([0.0], np.cumsum(np.minimum(weights, _NEAR_LIMIT))))
-    names = generator.permutation(count)  # ids tell nothing of the groups
+    names = generator.permutation(count)  # ids do not reveal the groups
     for start in range(0, edges, _BLOCK):
         size = min(_BLOCK, edges - start)
         first = _draw(far, np.zeros(size), np.full(size, far[-1]), generator)
@@ -68,16 +68,16 @@ def _draw(
     high: npt.NDArray[np.float64],
     generator: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
-    """Places in proportion to the steps of `sums`, each between two of its values."""
+    """Draw positions in proportion to the steps of `sums`, each within its `low` and `high`."""
     at = low + (high - low) * generator.random(len(low))
     return np.clip(np.searchsorted(sums, at, side="right") - 1, 0, len(sums) - 2)
 
 
 def write_quick(path: Path, edges: int, random_state: int = 0) -> None:
-    """Write a graph of another law, quicker to generate: for `QUICK` edges and more.
+    """Write a graph of another distribution that is faster to generate: for `QUICK` edges or more.
 
     Each of n edges begins at vertex u^2.2 n / 12 for a uniform u; three in four end within 500
-    vertices of there, the others at a vertex of the same law.
+    vertices of it, the others at a vertex from the same distribution.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -111,8 +111,8 @@ def write_passages(path: Path | str, count: int) -> None:
 def write_encoder(path: str) -> None:
     """Write a small encoder with random weights, as a sentence-transformers model.
 
-    It has the tokenizer of the default and one narrow layer of attention: it costs what any model
-    costs and little more, so that the growth of the other stages is seen.
+    It has the tokenizer of the default and one narrow attention layer. It adds little more than the
+    fixed cost of any model, so that the growth of the other stages is visible.
     """
     import shutil
 

@@ -1,8 +1,8 @@
-"""CPU, memory and disk of everything that a run starts, however deep in the tree. Linux only.
+"""Measures CPU, memory and disk of a run and all its child processes. Linux only.
 
-CPU is that of a control group of our own, which the kernel counts for every process in it. Adding
-up processes would not do: PySpark's daemon ignores the end of its workers, so that the CPU of a
-worker that ends before its daemon is lost.
+CPU is that of a separate control group, which the kernel counts for every process in it. A sum over
+processes does not work: PySpark's daemon does not wait for its workers, so the CPU of a worker that
+ends before its daemon is lost.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from pathlib import Path
 
 import psutil
 
-_INTERVAL = 1.0  # seconds between two looks
+_INTERVAL = 1.0  # seconds between two samples
 
 
 class GroupMeter:
-    """A control group that this process is in, and with it all that it starts.
+    """A control group with this process and all processes that it starts.
 
     Args:
-        folder: of the group.
+        folder: folder of the group.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def cpu(self) -> float:
-        """CPU seconds of the group without this process."""
-        old = self._folder / "cpuacct.usage"  # nanoseconds, of version 1
+        """Return the CPU seconds of the group without this process."""
+        old = self._folder / "cpuacct.usage"  # nanoseconds, cgroups v1
         if old.exists():
             used = int(old.read_text(encoding="ascii")) / 1e9
         else:
@@ -42,7 +42,7 @@ class GroupMeter:
 
 @contextmanager
 def meter() -> Iterator[GroupMeter]:
-    """A new control group, which is left and removed again."""
+    """Context manager: enter a new control group; leave and remove it at the end."""
     for parent in _groups():
         folder = parent / f"graphagg-bench-{os.getpid()}"
         try:
@@ -54,14 +54,14 @@ def meter() -> Iterator[GroupMeter]:
             yield GroupMeter(folder)
         finally:
             (parent / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-            with suppress(OSError):  # something is still in it
+            with suppress(OSError):  # a process is still in it
                 folder.rmdir()
         return
-    raise SystemExit("no control group can be made: run as root, or where the system delegates one")
+    raise SystemExit("cannot create a control group: run as root, or in a delegated control group")
 
 
 def _groups() -> Iterator[Path]:
-    """The groups of this process that tell CPU: of version 1, then of version 2."""
+    """Yield the control groups of this process that count CPU: cgroups v1, then v2."""
     for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
         _, controllers, path = line.split(":", 2)
         below = path.lstrip("/")
@@ -72,16 +72,16 @@ def _groups() -> Iterator[Path]:
 
 
 class Watch:
-    """Looks at memory and disk once per second while it is entered.
+    """Context manager that samples memory and disk once per second.
 
     Args:
         workers: processes whose children are executors.
-        folder: whose size is watched.
+        folder: the folder whose size is sampled.
 
     Attributes:
         executor: bytes of the largest executor's JVM with its Python workers, as proportional set
             size: a page that n processes share counts 1/n in each.
-        disk: the largest size of the folder, as allocated blocks.
+        disk: maximum size of the folder, in allocated blocks.
     """
 
     def __init__(self, workers: Sequence[int], folder: Path) -> None:
@@ -111,13 +111,13 @@ class Watch:
 def _pss(process: psutil.Process) -> int:
     try:
         return int(process.memory_full_info().pss)
-    except psutil.Error:  # it has ended
+    except psutil.Error:  # the process has ended
         return 0
 
 
 def _blocks(path: Path) -> tuple[int, int]:
-    """The number of a file, which has several names where it is linked, and its allocated bytes."""
+    """Return the inode of a file, which identifies hard links, and its allocated bytes."""
     try:
-        return path.stat().st_ino, path.stat().st_blocks * 512  # arrays are made with holes
+        return path.stat().st_ino, path.stat().st_blocks * 512  # arrays are sparse files
     except OSError:  # removed meanwhile
         return 0, 0

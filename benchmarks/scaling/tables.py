@@ -14,7 +14,7 @@ PROJECTED = {"communities": 10**9, "embed": 10**9, "passages": 10**8}
 def write(report: Report, results: Sequence[Result]) -> None:
     """Report the cells, the growth of CPU, and the projection to large inputs."""
     if not results:
-        report.line("no cell is done yet")
+        report.line("no cell is finished")
         return
     report.heading("Scaling: cells")
     for workers in WORKERS:
@@ -42,7 +42,7 @@ def write(report: Report, results: Sequence[Result]) -> None:
 
 
 def write_growth(report: Report, results: Sequence[Result]) -> None:
-    """Exponents, and 10 times the input against the limit."""
+    """Report the exponents, and the growth at 10 times the input compared with the limit."""
     header = ["job", "workers", "1x, times the empty job", "CPU s less empty", "exponent",
               "last exponent", "10x / 1x", f"at most {LIMIT:g}"]  # fmt: skip
     rows = []
@@ -63,7 +63,7 @@ def write_growth(report: Report, results: Sequence[Result]) -> None:
 
 
 def write_projection(report: Report, results: Sequence[Result]) -> None:
-    """Core hours, hours, shuffle and disk of the large inputs."""
+    """Report the projected core hours, hours, shuffle and disk of the large inputs."""
     header = ["job", "input", "core hours", *(f"h, {c} cores" for c in CORES), "shuffle TB",
               "work TB", "index TB", "executor MiB"]  # fmt: skip
     rows = []

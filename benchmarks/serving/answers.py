@@ -1,16 +1,16 @@
-"""Answers per second: distinct questions to a passage index, for several ways to serve it at once.
+"""Answers per second: distinct questions to a passage index, for several ways to serve it.
 
     python -m benchmarks.serving.answers --passages DIR
     python -m benchmarks.serving.answers --passages DIR --serve "--workers 2" --clients 1,32
     python -m benchmarks.serving.answers --passages DIR --against ../before --against-passages DIR
 
-Each way is served on loopback and asked in turn, for a bounded time, and again in the next round,
-so that other work of the machine falls on all of them. A client sends its next question when it
-has its answer; no question comes twice. Beside answers per second and latencies, which say little
-on a busy machine, stands what an answer costs: CPU seconds of the service and its workers, from
-`/proc`. Memory is private to a process, without the pages of the index that all share. `--against
-ROOT` serves each way by the code of another checkout too. `two_idle_cores` is the number of answers
-per second by that CPU time if nothing else ran on two cores, the clients included.
+Each way is served on loopback and queried in turn for a fixed number of answers, and again in the
+next round, so that other load on the machine affects all of them. A client sends its next question
+after its last answer; no question is repeated. Answers per second and latencies mean little on a
+busy machine, so there is also the cost per answer: CPU seconds of the service and its workers, from
+`/proc`. Memory is private memory, without the shared pages of the index. `--against ROOT` also
+serves each way with the code of another checkout. `two_idle_cores` is the number of answers per
+second that this CPU time allows on two cores without any other process, including clients.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from benchmarks.measure import resident
 from benchmarks.report import Report, parser_of
 from benchmarks.serving.service import DEMO, Client, questions, serving
 
-_WARM = 16  # questions before the clock runs
+_WARM = 16  # questions before the clock starts
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to serve: options of `graphagg serve`, and the checkout whose code serves.
+    """A way to serve: options of `graphagg serve`, and the checkout whose code runs.
 
     Attributes:
-        passages: the index that it serves; None: the one of all.
+        passages: the index to serve; None: the common one.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Way:
 
 @dataclass
 class Totals:
-    """Sums over the rounds of one way at one number of clients."""
+    """Sums over the rounds of one way with one number of clients."""
 
     answers: int = 0
     failures: int = 0
@@ -64,25 +64,25 @@ class Totals:
 
 
 def family(process: int) -> list[psutil.Process]:
-    """A process and those that it started."""
+    """Return a process and its descendants."""
     first = psutil.Process(process)
     return [first, *first.children(recursive=True)]
 
 
 def cpu_of(process: int) -> float:
-    """CPU seconds of a process and of its living descendants."""
+    """Return the CPU seconds of a process and of its running descendants."""
     return sum(sum(each.cpu_times()[:2]) for each in family(process))
 
 
 def private_of(process: int) -> list[int]:
-    """Private memory of each process, in MiB."""
+    """Return the private memory of each process, in MiB."""
     return [resident("RssAnon", each.pid) >> 20 for each in family(process)]
 
 
 async def ask(
     port: int, texts: Iterator[str], clients: int, answers: int, totals: Totals, process: int
 ) -> None:
-    """Ask some questions from some clients."""
+    """Send questions from several clients until there are `answers`."""
     asked = itertools.count()
 
     async def one() -> None:
@@ -103,7 +103,7 @@ async def ask(
 
 
 async def ready(port: int, texts: Iterator[str]) -> None:
-    """Wait until it is ready, and answer some questions before the clock runs."""
+    """Wait until the service is ready, and send some questions before the clock starts."""
     client = Client(port)
     while (await client.ask("/readyz"))[0] != 200:
         await asyncio.sleep(0.1)
@@ -117,7 +117,7 @@ def _search(texts: Iterator[str]) -> tuple[str, dict[str, Any]]:
 
 
 def shuffled() -> Iterator[str]:
-    """Distinct questions: all that there are, and then each with another beginning."""
+    """Yield distinct questions: first all questions, then each of them with a prefix."""
     every = questions()
     random.Random(0).shuffle(every)
     for number in itertools.count():
@@ -127,7 +127,7 @@ def shuffled() -> Iterator[str]:
 def measured(
     passages: Path, ways: Sequence[Way], clients: Sequence[int], answers: int, rounds: int
 ) -> list[dict[str, Any]]:
-    """A row for each way and number of clients, over all rounds."""
+    """Return a row for each way and number of clients, over all rounds."""
     totals = {(way.name, count): Totals() for way in ways for count in clients}
     starts: dict[str, list[float]] = {way.name: [] for way in ways}
     for _ in range(rounds):
@@ -158,7 +158,7 @@ def measured(
 
 
 def run(report: Report) -> None:
-    """For the common report, on the demo's passages."""
+    """Run on the demo's passages for the common report."""
     from graphagg.rag import PassageIndex, read_passages
 
     report.heading("Answers: distinct questions to the demo's passages, 1 and 32 clients")
@@ -174,7 +174,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--serve", action="append", help="options of one way; repeat it")
-    parser.add_argument("--against", type=Path, help="another checkout; each way by its code too")
+    parser.add_argument("--against", type=Path, help="another checkout, to serve each way too")
     parser.add_argument("--against-passages", type=Path, help="an index that it can open")
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--answers", type=int, default=200)
@@ -182,7 +182,7 @@ def main() -> None:
     chosen = parser.parse_args()
     ways = []
     for options in chosen.serve or ["--no-access-log", "--no-access-log --workers 2"]:
-        name = options or "as it is"
+        name = options or "no options"
         if chosen.against:
             name_there, split = f"{name} by {chosen.against}", tuple(options.split())
             root = chosen.against.resolve()

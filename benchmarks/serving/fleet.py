@@ -1,12 +1,12 @@
 """Several stateless processes that open one version from a store, behind a proxy (Caddy).
 
-    make cluster-tools                    # brings the S3 server; Caddy is on the path
+    make cluster-tools                    # installs the S3 server; Caddy must be on the path
     python -m benchmarks.serving.fleet INDEX [--processes 4] [--clients 8] [--pause 0]
 
-The index is copied to an S3 server on this machine; each process has a cache folder of its own, as
-on a machine of its own. Clients ask distinct questions through the proxy all the time: at one
-process and at all; while a version is published; while one process is killed; while each is stopped
-and started in turn (a rolling update); and while the store answers each request after a second.
+The index is copied to an S3 server on this machine. Each process has its own cache folder, as on
+separate machines. Clients send distinct questions through the proxy all the time: with one process
+and with all; while a version is published; while one process is killed; while each is stopped and
+restarted in turn (a rolling update); and while the store delays each response by a second.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ CADDYFILE = """{{
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -69,7 +69,7 @@ def free_port() -> int:
 
 @dataclass
 class Fleet:
-    """Processes that serve one address of a store, on ports that they keep."""
+    """Processes that serve one address of a store, on fixed ports."""
 
     address: str
     environment: dict[str, str]
@@ -85,20 +85,20 @@ class Fleet:
         self.running[port] = subprocess.Popen([*PROGRAM, *options], env=environment)
 
     def stop(self, port: int, sent: signal.Signals) -> None:
-        """Signal a process, and wait for its end."""
+        """Send a signal to a process, and wait until it exits."""
         process = self.running.pop(port)
         process.send_signal(sent)
         process.wait()
 
     async def ready(self, ports: Sequence[int]) -> float:
-        """Seconds until all of these are ready."""
+        """Return the seconds until all of these ports are ready."""
         begin = time.perf_counter()
         for port in ports:
             await until(lambda port=port: answered(port, "/readyz", lambda body: True))
         return time.perf_counter() - begin
 
     async def serving(self, version: str) -> float:
-        """Seconds until all answer by a version."""
+        """Return the seconds until all processes serve a version."""
         begin = time.perf_counter()
         for port in self.running:
             await until(
@@ -110,13 +110,13 @@ class Fleet:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again every 50 ms."""
+    """Poll every 50 ms until `holds` returns True."""
     while not await holds():
         await asyncio.sleep(0.05)
 
 
 async def answered(port: int, path: str, right: Callable[[Any], bool]) -> bool:
-    """Whether a process answers 200, and rightly."""
+    """Whether a process responds with status code 200 and a body that passes `right`."""
     client = Client(port)
     with suppress(OSError, EOFError):
         status, body = await client.ask(path)
@@ -126,14 +126,14 @@ async def answered(port: int, path: str, right: Callable[[Any], bool]) -> bool:
 
 
 class Load:
-    """Clients that ask, each `pause` seconds after its last answer."""
+    """Clients that send questions, each `pause` seconds after its last answer."""
 
     def __init__(self, port: int, clients: int) -> None:
         self._port, self._clients, self.pause = port, clients, 0.0
         self._asked, self._numbers = questions(), count()
 
     async def during(self, work: Callable[[], Awaitable[Any]]) -> list[Any]:
-        """Ask while some work lasts: its result, answers a second, latencies and failures."""
+        """Send questions while `work` runs; return its time, answers per second and failures."""
         took: list[float] = []
         failed, ended = list[str](), asyncio.Event()
 
@@ -174,7 +174,7 @@ class Load:
 
 @contextmanager
 def proxied(ports: Sequence[int], root: Path) -> Iterator[int]:
-    """Caddy before some ports."""
+    """Context manager: run Caddy as a proxy for some ports; yield its port."""
     port = free_port()
     upstreams = " ".join(f"127.0.0.1:{each}" for each in ports)
     (root / "Caddyfile").write_text(CADDYFILE.format(port=port, upstreams=upstreams))
@@ -191,7 +191,7 @@ def proxied(ports: Sequence[int], root: Path) -> Iterator[int]:
 async def measured(
     fleet: Fleet, port: int, source: Path, server: Server, faults: Faults, chosen: Any
 ) -> list[list[Any]]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     load, first, rows = Load(port, chosen.clients), fleet.ports[0], list[list[Any]]()
 
     async def row(name: str, work: Callable[[], Awaitable[Any]]) -> None:
@@ -229,7 +229,7 @@ async def measured(
     for each in fleet.ports[1:]:
         fleet.start(each)
     await fleet.ready(fleet.ports)
-    await asyncio.sleep(2)  # until the proxy has seen them
+    await asyncio.sleep(2)  # until the proxy knows them
     await row(f"{len(fleet.ports)} processes", pause)
     load.pause = chosen.pause
     await row("a version is published: until the last", publish)
@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--pause", type=float, default=0.0, help="of a client, from the third row")
+    parser.add_argument("--pause", type=float, default=0.0, help="pause of a client, from row 3 on")
     chosen = parser.parse_args()
     report, root = Report(Path("build/bench")), Path(tempfile.mkdtemp())
     with ExitStack() as held:

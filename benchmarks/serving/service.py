@@ -1,4 +1,4 @@
-"""Starts a service on loopback for benchmarks, and a client of it."""
+"""Starts a service on loopback for benchmarks, and has a client for it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 
 from tests.conftest import DATA
 
-PATIENCE = 300  # seconds for an answer, on a busy machine
+PATIENCE = 300  # timeout of an answer in seconds, on a busy machine
 DEMO = Path(__file__).parents[2] / "graphagg" / "rag" / "demo" / "passages.jsonl"
 
 
 class Client:
-    """One connection that is kept open; only as much of HTTP as the service speaks."""
+    """One keep-alive connection, with the small part of HTTP that the service uses."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -27,7 +27,7 @@ class Client:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
-        """Status and body of one answer."""
+        """Send a request; return the status code and body of the response."""
         return await asyncio.wait_for(self._ask(path, body), PATIENCE)
 
     async def _ask(self, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
@@ -47,7 +47,7 @@ class Client:
         return int(lines[0].split(b" ")[1]), answer
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
@@ -55,11 +55,11 @@ class Client:
 
 @contextmanager
 def serving(options: Sequence[str], root: Path | None = None) -> Iterator[tuple[Any, int]]:
-    """`graphagg serve` with some options, by the code of a checkout: the process and its port."""
+    """Context manager: run `graphagg serve` from a checkout; yield the process and its port."""
     program = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
     environment = dict(os.environ) if root is None else os.environ | {"PYTHONPATH": str(root)}
     command = [*program, *options, "--port", "0"]
-    # Python looks into the working folder first.
+    # Python searches the working folder first.
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, cwd=root
     ) as process:
@@ -75,7 +75,7 @@ def serving(options: Sequence[str], root: Path | None = None) -> Iterator[tuple[
 
 
 def questions() -> list[str]:
-    """The questions of 2WikiMultiHopQA; plain ones where they are absent."""
+    """Return the questions of 2WikiMultiHopQA, or three simple ones if the file is missing."""
     from graphagg.rag.documents.rows import read_json_lines
 
     path = DATA / "2wikimultihopqa" / "questions.jsonl.gz"

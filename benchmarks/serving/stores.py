@@ -1,11 +1,11 @@
-"""Indices on an S3 server on this machine: push, pull and open, beside plain copies.
+"""Indices on an S3 server on this machine: push, pull and open, compared with plain copies.
 
-    make cluster-tools                    # brings the server
+    make cluster-tools                    # installs the server
     graphagg rag index PASSAGES --out IDX
     python -m benchmarks.serving.stores IDX
 
-Every pair is run five times in turn; medians of the last four. CPU is that of this process, all
-threads, which does not hold the server's. A plain copy compares no checksums and publishes nothing.
+Both sides run five times in alternation; figures are medians of the last four. CPU is that of this
+process (all threads), without the server. A plain copy compares no checksums and publishes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SENTENCE = " The bridge of Kolmård was opened by Ada Lindqvist in 1931."
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("index", type=Path, help="a passage index; it is copied, not changed")
+    parser.add_argument("index", type=Path, help="a passage index; it is copied, not modified")
     source = parser.parse_args().index
     if not versitygw().exists():
         parser.error("no S3 server; run: make cluster-tools")
@@ -67,7 +67,7 @@ def _measure(report: Report, server: Server, root: Path) -> None:
         ("opening", "wall ms", "CPU ms"),
         [
             (
-                "cold: the first, brings the index",
+                "cold: the first, downloads the index",
                 f"{1000 * first.wall:.0f}",
                 f"{1000 * first.cpu:.0f}",
             ),
@@ -88,7 +88,7 @@ def _pushes(server: Server, index: Path) -> tuple[object, ...]:
         folder = next(copies)
         in_parallel(lambda path: store.write(f"{folder}/{path.name}", path), files)
 
-    return "push, beside put", *_pair(lambda: push(index, server.at(f"n{next(pushes)}")), put)
+    return "push against put", *_pair(lambda: push(index, server.at(f"n{next(pushes)}")), put)
 
 
 def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
@@ -109,7 +109,7 @@ def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
 
     copied = _pair(fresh(lambda: pull(address, target)), fresh(get))
     verified = _pair(lambda: verify_at(address), fresh(get))
-    return [("pull, beside get", *copied), ("verify, beside get", *verified)]
+    return [("pull against get", *copied), ("verify against get", *verified)]
 
 
 def _change(address: Address, root: Path, size: int) -> list[tuple[object, ...]]:
@@ -125,13 +125,13 @@ def _change(address: Address, root: Path, size: int) -> list[tuple[object, ...]]
 
 
 def _opened(location: os.PathLike[str]) -> tuple[str, str]:
-    """Median wall and CPU milliseconds of opening."""
+    """Return the median wall and CPU milliseconds to open an index."""
     median = median_cost([cost(lambda: PassageIndex.open(location).close()) for _ in range(OPENS)])
     return f"{1000 * median.wall:.1f}", f"{1000 * median.cpu:.1f}"
 
 
 def _pair(ours: Callable[[], object], plain: Callable[[], object]) -> tuple[object, ...]:
-    """Medians of wall and CPU of both, in turn, after a turn of each that does not count."""
+    """Return the median wall and CPU of both, in alternation, after one warm-up run of each."""
     costs = in_turn({"ours": ours, "plain": plain}, ROUNDS - 1, time.process_time)
     medians = [median_cost(spent) for spent in costs.values()]
     pairs = zip(costs["ours"], costs["plain"], strict=True)

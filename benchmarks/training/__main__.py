@@ -1,14 +1,14 @@
-"""`make bench-train`: GPS, GatedGCN, LCM and trees beside PyG's GCN, GIN and SAGE, by one loop.
+"""`make bench-train`: GPS, GatedGCN, LCM, trees and PyG's GCN, GIN and SAGE in one training loop.
 
-    python -m benchmarks.training                      every cell that is not done yet, the table
-    python -m benchmarks.training --budget-minutes 60  stop after so many CPU minutes
+    python -m benchmarks.training                      all missing cells, then the table
+    python -m benchmarks.training --budget-minutes 60  stop after 60 CPU minutes
     python -m benchmarks.training --set Cora --split 0 some of the cells
-    python -m benchmarks.training --table              the table of the cells that are done
-    python -m benchmarks.training --known          go on from docs/training-cells.json
-    python -m benchmarks.training --table --save   write the cells that are done there
+    python -m benchmarks.training --table              only the table of finished cells
+    python -m benchmarks.training --known              start from docs/training-cells.json
+    python -m benchmarks.training --table --save       write finished cells to that file
     python -m benchmarks.training --quick              three small cells, a few epochs each
 
-Cells are kept under build/bench/training, so that a run can be stopped and goes on where it was.
+Results of cells are saved in build/bench/training, so an interrupted run can resume.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Where a learned monoid pays: five aggregators in one GNN, on real data.
+"""Does a learned monoid help? Five aggregators in the same GNN, on real data.
 
-    python -m benchmarks.training.aggregators                     every cell that is not done yet
-    python -m benchmarks.training.aggregators --budget-minutes 30 stop after so many CPU minutes
+    python -m benchmarks.training.aggregators                     all missing cells
+    python -m benchmarks.training.aggregators --budget-minutes 30 stop after 30 CPU minutes
     python -m benchmarks.training.aggregators --set tolokers      some of the cells
-    python -m benchmarks.training.aggregators --table             the table of the cells there
-    python -m benchmarks.training.aggregators --known             go on from the cells in docs/
-    python -m benchmarks.training.aggregators --table --save      write the cells there
+    python -m benchmarks.training.aggregators --table             only the table of finished cells
+    python -m benchmarks.training.aggregators --known             start from the cells in docs/
+    python -m benchmarks.training.aggregators --table --save      write finished cells to docs/
 
 One GNN (GINE in the order of GNN+, two layers of width 32, batch norm) in which only the aggregator
-of the messages changes; no positional encoding, so that what is told apart is told by messages.
-Seed s trains on split s of the data (ZINC has one split). Epochs, rates and widths were set before
-the first run, small enough for a processor, and are the same for all aggregators; validation
-chooses the epoch. Of ZINC the first 2,000 molecules of the training part are trained on.
+of the messages changes. There is no positional encoding, so only messages can separate vertices.
+Seed s trains on split s of the data (ZINC has one split). Epochs, learning rates and widths were
+set before the first run, small enough for a CPU, and are the same for all aggregators; the epoch is
+chosen by validation. For ZINC, training uses the first 2,000 molecules of the training part.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ SEEDS = 5
 
 @dataclass(frozen=True)
 class Task:
-    """A data set and how long it is trained on.
+    """A data set and the length of training.
 
     Attributes:
-        path: of its file below the data folder.
-        metric: of the table.
+        path: path of its file below the data folder.
+        metric: metric in the table.
         epochs: passes over the training part.
-        first: graphs of the training part that are trained on; 0: all.
+        first: number of graphs of the training part to use; 0: all.
     """
 
     path: str
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def run_cell(folder: Path, cell: tuple[int, str, str]) -> dict:
-    """Train one cell and keep its result; one that is there is read."""
+    """Train one cell and save its result; read the result if it exists."""
     seed, name, aggregator = cell
     about = {"set": name, "aggregator": aggregator, "seed": seed}
     path = folder / file_of(about)
@@ -119,7 +119,7 @@ def dataset(name: str) -> GraphData:
 
 
 def model_of(aggregator: str, *, single: bool) -> GPSConfig:
-    """The GNN; its feature widths are fitted to the data."""
+    """Return the config of the GNN; its feature widths are fitted to the data later."""
     head = HeadConfig(task="node", kind="mlp", layers=1)
     if not single:
         head = HeadConfig(task="graph", kind="mlp", pooling="mean", layers=2, norm="batch")
@@ -146,9 +146,9 @@ def settings(task: Task, seed: int, *, single: bool) -> TrainingConfig:
 
 
 def markdown(cells: list[dict]) -> str:
-    """Mean of the seeds with its 95 % interval; accuracy and area in percent.
+    """Return a table: means over seeds with 95 % intervals; accuracy and ROC-AUC in percent.
 
-    Then by how much LCM is ahead, seed by seed, and the time.
+    Further rows have the lead of LCM, paired by seed, and the time.
     """
     values = defaultdict(list)
     for cell in cells:
@@ -177,13 +177,13 @@ def shown(cells: list[dict], metric: Metric) -> str:
     factor, digits = (1.0, 3) if metric == "mae" else (100.0, 1)
     tests = factor * np.array([cell["test"] for cell in cells])
     missing = "" if len(tests) == SEEDS else f" ({len(tests)}/{SEEDS})"
-    if len(tests) == 1:  # which has no interval
+    if len(tests) == 1:  # one value has no interval
         return f"{tests[0]:.{digits}f}{missing}"
     return f"{tests.mean():.{digits}f} ± {interval(tests):.{digits}f}{missing}"
 
 
 def lead(ours: list[dict], others: list[dict], metric: Metric) -> str:
-    """By how much the one is better, on the seeds of both: a seed has the same split for all."""
+    """Return the mean lead over the common seeds; a seed has the same split for all."""
     factor, digits = (-1.0, 3) if metric == "mae" else (100.0, 1)
     by_seed = {cell["seed"]: cell["test"] for cell in others}
     gaps = [c["test"] - by_seed[c["seed"]] for c in ours if c["seed"] in by_seed]

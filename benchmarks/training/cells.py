@@ -1,4 +1,4 @@
-"""One cell: a model on one split of a set, a JSON file once it is done."""
+"""One cell: a model on one split of a set; its result is saved as a JSON file."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Cell:
 
     @property
     def file(self) -> str:
-        """Name of its result."""
+        """Name of the result file."""
         name = "".join(c if c.isalnum() else "-" for c in self.model.lower()).strip("-")
         return f"{self.data.lower()}_{name}_{self.split}.json"
 
 
 def all_cells() -> list[Cell]:
-    """Every cell; the first split of every set and model comes before the second of any."""
+    """Return all cells, ordered by split: the first split of all sets and models comes first."""
     of_graphs = ("tu/", "csl/")
     return [
         Cell(d, m, s)
@@ -55,7 +55,7 @@ def all_cells() -> list[Cell]:
 
 
 def quick_cells() -> list[Cell]:
-    """One of each kind, for the tests."""
+    """Return one cell of each kind, for the tests."""
     return [Cell("texas", "GCN (PyG)", 0), Cell("texas", "GPS exact", 0), Cell("MUTAG", "LCM", 0)]
 
 
@@ -66,14 +66,14 @@ def dataset(name: str) -> GraphData:
 
 @cache
 def encoded(name: str) -> GraphData:
-    """The set with the encodings that all GPS models read, made once."""
+    """Return the set with the encodings that all GPS models read; they are computed once."""
     data = dataset(name)
     transform = transform_for(models.OURS["GPS exact"](not data.single))
     return data if transform is None else data.transformed(transform)
 
 
 def run_cell(cell: Cell, folder: Path, epochs: int | None = None) -> dict:
-    """Train a cell and keep its result; one that is there is read."""
+    """Train a cell and save its result; read the result if it exists."""
     path = folder / cell.file
     if path.exists():
         return kept.read(path)
@@ -98,7 +98,7 @@ def kind_of(data: GraphData) -> models.Kind:
 
 
 def build(model: str, data: GraphData):
-    """What makes the model of a name for a `Shape`."""
+    """Return a function that builds the named model for a `Shape`."""
     if model in models.BASELINES:
         return partial(models.Baseline, model, settings=kind_of(data))
     config = models.OURS[model](not data.single)

@@ -1,14 +1,14 @@
-"""Seconds of an epoch of ZINC-12k: our loop, and PyG's GPSConv in PyG's loop.
+"""Seconds per epoch of ZINC-12k: our training loop against PyG's GPSConv in a PyG loop.
 
     python -m benchmarks.training.epoch                        3 pairs of runs of 2 epochs each
-    python -m benchmarks.training.epoch --molecules 2000       of so many molecules
+    python -m benchmarks.training.epoch --molecules 2000       only 2,000 training molecules
     python -m benchmarks.training.epoch --preset zinc-small    another recipe, 4 layers
 
-Both sides have the same recipe, that of the preset: GINE and attention with dropout of its weights,
-RWSE computed beforehand, AdamW, gradients clipped at norm 1, L1 loss, batches of shuffled graphs,
-and the validation part measured after each epoch. Ours is `graphagg.nn.training.train` with its
-checkpoints and logs; PyG's is a plain loop over its `DataLoader`. Runs alternate; a figure is the
-median of the epochs of all runs. CPU is that of the process, beside the wall time.
+Both sides use the recipe of the preset: GINE and attention with dropout of its weights, RWSE
+computed beforehand, AdamW, gradients clipped at norm 1, L1 loss, batches of shuffled graphs, and
+validation after each epoch. Ours is `graphagg.nn.training.train` with its checkpoints and logs;
+PyG's is a plain loop over its `DataLoader`. Runs alternate; a figure is the median of the epochs of
+all runs. CPU is that of the process; wall time is also printed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import transform_for
 
 FILE = public.ROOT / "zinc12k" / "zinc12k.npz"
-SMALL = 192  # molecules of a run that only shows that it runs
+SMALL = 192  # molecules of a smoke test
 Times = list[tuple[float, float]]
 """CPU and wall seconds of each epoch."""
 
@@ -62,7 +62,7 @@ def compared(
     device: str, epochs: int, pairs: int = 1, *, name: str = "zinc", first: int = 0,
     small: bool = False,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """A row a pair of runs, and one with the medians of all epochs."""
+    """Yield a row per pair of runs, and one row with the medians of all epochs."""
     recipe, data, source = get_preset(name), *molecules(SMALL if small else first)
     transform = transform_for(recipe.model)
     encoded = data if transform is None else data.transformed(transform)
@@ -78,7 +78,7 @@ def compared(
 
 
 def epochs_on(device: str) -> Iterator[dict[str, Any]]:
-    """One pair of runs on a device; on the CPU one that only shows that it runs."""
+    """Yield the row of one pair of runs on a device; on the CPU it is a smoke test."""
     yield from compared(device, epochs=2 if device == "cpu" else 5, small=device == "cpu")
 
 
@@ -92,7 +92,7 @@ def _row(what: str, spent: dict[str, Times], source: str) -> dict[str, Any]:
 
 
 def molecules(first: int) -> tuple[GraphData, str]:
-    """ZINC-12k, or without its file random molecules of its sizes; and which."""
+    """Return ZINC-12k, or random graphs of its sizes if the file is missing; and its name."""
     if FILE.exists():
         data, source = public.load("zinc12k/zinc12k.npz"), "ZINC-12k"
     else:
@@ -108,7 +108,7 @@ def molecules(first: int) -> tuple[GraphData, str]:
 
 
 def made(count: int) -> GraphData:
-    """Random trees with two more edges, of the sizes and vocabularies of ZINC's molecules."""
+    """Generate trees with two more edges, with the sizes and vocabularies of ZINC's molecules."""
     rng = np.random.default_rng(0)
     graphs = []
     for size in rng.normal(23.2, 4.5, count).round().clip(9, 38).astype(int):
@@ -126,7 +126,7 @@ def made(count: int) -> GraphData:
 
 
 def ours(recipe: Preset, data: GraphData, epochs: int, device: str) -> Times:
-    """Epochs of `train`, told by its progress: without the first, and without what ends a run."""
+    """Time epochs of `train` with its progress callback, without the first and the end of a run."""
     marks: list[tuple[float, float]] = []
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -141,7 +141,7 @@ def ours(recipe: Preset, data: GraphData, epochs: int, device: str) -> Times:
 
 
 def theirs(recipe: Preset, data: GraphData, epochs: int, device: str) -> Times:
-    """Epochs of a plain PyG loop."""
+    """Time the epochs of a plain PyG loop."""
     torch.manual_seed(0)
     training = recipe.training
     model = PyGModel(recipe).to(device)
@@ -184,7 +184,7 @@ def _validate(model: nn.Module, loader: DataLoader, device: str) -> float:
 
 
 class PyGModel(nn.Module):
-    """The model of a ZINC preset from PyG's parts: the same widths, the same number of weights.
+    """The model of a ZINC preset built with PyG: same widths and number of weights.
 
     PyG's GINEConv has the same MLP, and its GPSConv the same norms, residuals and feed-forward
     network.

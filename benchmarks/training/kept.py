@@ -1,4 +1,4 @@
-"""Cells of a table: a JSON file per cell once it is done, so that a stopped run goes on."""
+"""Results of cells of a table: one JSON file per cell, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = dict[str, Any]
 
 
 def add_options(parser: argparse.ArgumentParser, folder: Path) -> None:
-    """The options of every table."""
+    """Add the options that all tables have."""
     parser.add_argument("--budget-minutes", type=float, default=360.0)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--known", action="store_true")
@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser, folder: Path) -> None:
 def train_once(
     path: Path, about: Result, model: Any, data: GraphData, split: Split, training: TrainingConfig
 ) -> Result:
-    """Train a model on one split and keep its result."""
+    """Train a model on one split and save its result."""
     scratch = path.parent / "runs" / path.stem
     result = train(
         model, replace(data, splits=(split,)), scratch, training=training, device="cpu", force=True
@@ -54,12 +54,12 @@ def write(path: Path, figures: Result) -> None:
 
 
 def read_all(folder: Path) -> list[Result]:
-    """The results in a folder of cells."""
+    """Read all results in a folder of cells."""
     return [read(path) for path in sorted(folder.glob("*_[0-9].json"))]
 
 
 def restore(folder: Path, known: Path, file_of: Callable[[Result], str]) -> None:
-    """Lay down the cells that a file holds and the folder does not."""
+    """Write the cells of a file that are missing in the folder."""
     for figures in json.loads(known.read_text(encoding="utf-8")):
         path = folder / file_of(figures)
         if not path.exists():
@@ -67,13 +67,13 @@ def restore(folder: Path, known: Path, file_of: Callable[[Result], str]) -> None
 
 
 def save(results: Iterable[Result], known: Path) -> None:
-    """Write results into one file, one per line."""
+    """Write results to one file, one per line."""
     lines = ",\n".join(json.dumps(each) for each in results)
     known.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def run_all(cells: Iterable[Any], run: Callable[[Any], Result], minutes: float) -> None:
-    """Run cells until they are done or the CPU minutes are used up; report one that fails."""
+    """Run cells until all are done or the CPU minutes are used up; report failed cells."""
     start = time.process_time()
     for cell in cells:
         if (time.process_time() - start) / 60 > minutes:

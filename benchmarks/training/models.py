@@ -1,9 +1,9 @@
-"""The models of the table: one width, one depth a kind of data, settings fixed beforehand.
+"""The models of the table: one width, one depth per kind of data, settings fixed beforehand.
 
-Of one graph (its vertices are classified): width 64, two layers, dropout 0.5, AdamW 5e-3 with decay
-5e-4, at most 200 epochs, patience 30. Of many graphs: width 64, three layers, dropout 0.2, batches
-of 32, AdamW 1e-3 with decay 1e-5, at most 100 epochs, patience 20; CSL, with three steps an epoch:
-at most 200 epochs, patience 60. Warm-up of five epochs, cosine. None was chosen by results.
+One graph (vertex classification): width 64, two layers, dropout 0.5, AdamW 5e-3 with decay 5e-4,
+at most 200 epochs, patience 30. Many graphs (graph classification): width 64, three layers, dropout
+0.2, batches of 32, AdamW 1e-3 with decay 1e-5, at most 100 epochs, patience 20; CSL, with three
+steps per epoch: 200 epochs, patience 60. Warm-up of five epochs, cosine. None was tuned on results.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WIDTH = 64
 
 @dataclass(frozen=True)
 class Kind:
-    """What depends on whether one graph's vertices or many graphs are classified."""
+    """Settings that differ between classification of one graph's vertices and of many graphs."""
 
     layers: int
     dropout: float
@@ -47,14 +47,14 @@ ONE = Kind(
     ),
 )
 MANY = Kind(3, 0.2, TrainingConfig("accuracy", epochs=100, warmup_epochs=5, patience=20))
-# CSL's 90 training graphs are three steps an epoch.
+# CSL's 90 training graphs make three steps per epoch.
 SKIPS = replace(MANY, training=replace(MANY.training, epochs=200, patience=60))
 
 
 class Baseline(torch.nn.Module):
-    """A linear map, PyG's own GCN, GIN or GraphSAGE, its pooling and a linear map.
+    """A linear map, PyG's GCN, GIN or GraphSAGE, a pooling and a linear map.
 
-    GIN sums over the vertices of a graph and the others take their mean, as their papers do.
+    GIN sums over the vertices of a graph, the others average, as in their papers.
     """
 
     def __init__(self, kind: str, shape: Shape, settings: Kind) -> None:
@@ -85,7 +85,7 @@ class Baseline(torch.nn.Module):
 
 
 def gps(attention: AttentionConfig, local: LocalConfig | None = None) -> Callable[..., GPSConfig]:
-    """A GPS model; without attention in the order of GNN+."""
+    """Return the config of a GPS model; without attention, layers have the order of GNN+."""
 
     def config(many: bool) -> GPSConfig:
         kind = MANY if many else ONE
@@ -131,5 +131,5 @@ OURS: dict[str, Callable[[bool], GPSConfig]] = {
     "GatedGCN": gps(_NONE, _GATED),
     "LCM": gps(_NONE, LocalConfig("sage", "lcm-gru")),
 }
-TREES = "trees on counts"  # of graphs
+TREES = "trees on counts"  # only for graph classification
 MODELS = (*BASELINES, *OURS, TREES)

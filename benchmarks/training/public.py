@@ -1,9 +1,9 @@
-"""Public data sets, read from the forms in which they were published.
+"""Reads public data sets in the formats in which they were published.
 
-Files lie in `$GRAPHAGG_DATA/graph_learning`. One graph is given dense (`node_features`, `edges`) or
-in sparse rows (`x_indptr`, ...); many graphs by `node_ptr`, perhaps with categories beside real
+Files are in `$GRAPHAGG_DATA/graph_learning`. A single graph is dense (`node_features`, `edges`) or
+has sparse rows (`x_indptr`, ...); many graphs have `node_ptr`, some with categories and real
 features. Splits are lists of numbers, masks, packed masks or folds: `load("tu/ENZYMES.npz#bench")`
-takes those named; split s of folds tests on fold s and validates on fold s + 1.
+selects them by name. With folds, split s tests on fold s and validates on fold s + 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def load(name: str) -> GraphData:
-    """A set by its path below the folder, with `#` and the kind of its splits."""
+    """Load a set by its path below the folder, optionally with `#` and the kind of its splits."""
     path, _, kind = name.partition("#")
     with np.load(ROOT / path) as file:
         arrays = dict(file)
@@ -48,13 +48,13 @@ def load(name: str) -> GraphData:
 
 
 def tensor_of(name: str, values: np.ndarray) -> torch.Tensor:
-    """Real numbers as float32, others as int64; features have columns."""
+    """Convert real numbers to float32 and others to int64; features get a column dimension."""
     tensor = torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
     return tensor.view(-1, 1) if name in ("x", "edge_attr") and tensor.dim() == 1 else tensor
 
 
 def mirrored(graph: Data) -> Data:
-    """Undirected edges that the file lists once, in both directions."""
+    """Add the reverse of each edge, for files that list undirected edges once."""
     other = (graph.edge_index[0] != graph.edge_index[1]).nonzero().flatten()
     graph.edge_index = torch.cat([graph.edge_index, graph.edge_index[:, other].flip(0)], dim=1)
     if graph.edge_attr is not None:
@@ -63,7 +63,7 @@ def mirrored(graph: Data) -> Data:
 
 
 def converted(arrays: Arrays, kind: str = "") -> Arrays:
-    """Features, edges, labels and pointers of all graphs."""
+    """Return features, edges, labels and pointers of all graphs."""
     if "edges" in arrays:
         graph = one_graph(arrays)
     else:
@@ -96,7 +96,7 @@ def splits(arrays: Arrays, graph: Arrays, kind: str) -> tuple[Split, ...]:
         masks = np.stack([arrays[f"{name}_masks"] for name in PARTS], axis=1)
     elif kind == "geom":
         bits = np.unpackbits(arrays["geom_splits"], axis=-1)[..., : len(labels)]
-        masks = bits.astype(bool) & (labels >= 0)  # they cover vertices without a label too
+        masks = bits.astype(bool) & (labels >= 0)  # bits also cover vertices without a label
     else:
         fold = arrays[kind or next(name for name in ("gin_fold", "fold5") if name in arrays)]
         count = int(fold.max()) + 1

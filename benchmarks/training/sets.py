@@ -1,4 +1,4 @@
-"""Small sets with splits of their own: public ones, and generated ones."""
+"""Small data sets with splits: public and generated ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SPLITS, RATIO = 3, (0.4, 0.3, 0.3)
 
 
 def blocks(within: float, signal: float, seed: int, size: int = 300) -> GraphData:
-    """A stochastic block model of three classes, 10 edges per vertex; features with some signal.
+    """Generate a stochastic block model: three classes, 10 edges per vertex, noisy features.
 
-    `within` is the share of edges inside of a class.
+    `within` is the share of edges inside a class, `signal` the size of the class means.
     """
     torch.manual_seed(seed)
     third = size // 3
@@ -37,14 +37,14 @@ def blocks(within: float, signal: float, seed: int, size: int = 300) -> GraphDat
 
 
 def seed(state: int) -> None:
-    """Seed the generators that PyG's data sets draw from."""
+    """Seed the generators that PyG's data sets use."""
     random.seed(state)
     np.random.seed(state)  # noqa: NPY002
     torch.manual_seed(state)
 
 
 def houses() -> GraphData:
-    """Houses on a random graph; the class is where a vertex stands in one. No feature says it."""
+    """Generate houses on a random graph; the class is the position in one. Features are equal."""
     seed(0)
     graph = ExplainerDataset(BAGraph(300, 5), "house", 60)[0]
     x = torch.ones(graph.num_nodes, 1)
@@ -52,7 +52,7 @@ def houses() -> GraphData:
 
 
 def infection() -> GraphData:
-    """Steps from the nearest of 20 infected vertices, at most three and more."""
+    """Generate a graph whose class is the distance to an infected vertex, up to 3."""
     seed(0)
     graph = InfectionDataset(ERGraph(500, 0.006), 20, 3)[0]
     plain = Data(x=graph.x.float(), edge_index=graph.edge_index, y=graph.y)
@@ -68,7 +68,7 @@ def fake(level: str) -> GraphData:
 
 
 def chords() -> GraphData:
-    """Rings, and rings with a chord: no feature and no degree says which but for two vertices."""
+    """Generate rings with and without a chord; they differ only in the degrees of two vertices."""
     graphs = []
     for number in range(80):
         size = 8 + number % 7
@@ -82,7 +82,7 @@ def chords() -> GraphData:
 
 
 def densities() -> GraphData:
-    """Random graphs of two densities: a count of edges says which."""
+    """Generate random graphs of two densities, which the number of edges separates."""
     torch.manual_seed(0)
     graphs = []
     for number in range(80):

@@ -1,12 +1,12 @@
-"""A small graph: what `train` adds to a plain loop of the same layers, and LCM to a mean.
+"""Overhead on a small graph: `train` against a plain loop of the same layers, LCM against a mean.
 
     python -m benchmarks.training.small_graph            5 rounds of 40 epochs each
 
-A block model of 300 labeled vertices and about 3,000 edges, two layers of SAGE of width 64, each
-epoch with its validation part, one thread. Sides take turns in one process; a figure is the median
-of all epochs, a ratio the median of the rounds' ratios. `PyG` is two SAGEConv of PyG in the plain
-loop, with the same aggregators. `products` are the matrix products of an epoch's LCM alone, of the
-sizes that its tree has: no way of computing it in this precision is below them.
+The graph is a block model of 300 labeled vertices and about 3,000 edges; the model has two layers
+of SAGE of width 64; each epoch includes validation; one thread. Sides alternate in one process. A
+figure is the median over the rounds, a ratio the median of the rounds' ratios. `PyG` is two
+SAGEConv of PyG in the plain loop, with the same aggregators. `products` are only the matrix
+products of LCM in an epoch, with the sizes of its tree: a lower bound in this precision.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def recipe(aggregation: str, epochs: int) -> Preset:
 
 
 class Plain(nn.Module):
-    """What a newcomer writes: two SAGEConv, a ReLU, a dropout."""
+    """The model that a beginner would write: two SAGEConv, a ReLU, a dropout."""
 
     def __init__(self, aggregation: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Plain(nn.Module):
 
 
 def plain_loop(model: nn.Module, data: GraphData, settings: Preset) -> list[float]:
-    """CPU seconds of each epoch of a loop as a newcomer writes it, without the first."""
+    """Return the CPU seconds of each epoch of a beginner's training loop, without the first."""
     training, (graph,), split = settings.training, data.graphs, data.splits[0]
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=training.lr, weight_decay=training.weight_decay
@@ -88,7 +88,7 @@ def plain_loop(model: nn.Module, data: GraphData, settings: Preset) -> list[floa
 
 
 def by_train(data: GraphData, settings: Preset) -> list[float]:
-    """CPU seconds of each epoch of `train`, told by its progress."""
+    """Return the CPU seconds of each epoch of `train`, measured with its progress callback."""
     marks: list[float] = []
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -101,9 +101,9 @@ def by_train(data: GraphData, settings: Preset) -> list[float]:
 
 
 def products(data: GraphData) -> Callable[[], None]:
-    """The products of the folds of an epoch: two layers forward, backward, and validation.
+    """Return the matrix products of LCM in an epoch: two layers forward, backward, and validation.
 
-    Forward 2 d^2 multiplications per combine, backward twice as many.
+    Forward needs 2 d^2 multiplications per combine, backward twice as many.
     """
     plan = LCMPlan.from_index(data.graphs[0].edge_index[1], data.graphs[0].num_nodes)
     sizes = [high - low for block in plan.blocks for low, high in block.passes]
@@ -133,7 +133,7 @@ def spent(step: Callable[[], None], times: int) -> list[float]:
 
 
 def measure(epochs: int, rounds: int) -> dict[str, list[float]]:
-    """CPU milliseconds of an epoch of every side, a median per round."""
+    """Return the CPU milliseconds of an epoch of every side, one median per round."""
     data = check_data(blocks(0.6, 0.3, 1))
     shape = data.shape("accuracy")
     every: dict[str, list[float]] = {}
@@ -147,7 +147,7 @@ def measure(epochs: int, rounds: int) -> dict[str, list[float]]:
             }
             for side, run in sides.items():
                 seconds = run()
-                if number:  # the first round loads what is loaded once
+                if number:  # the first round is a warm-up
                     every.setdefault(side, []).append(1000 * statistics.median(seconds))
         if number:
             cost = 1000 * statistics.median(spent(products(data), epochs))

@@ -1,9 +1,9 @@
-"""What `train_auto` takes on small sets, and the test scores of its four models.
+"""The model that `train_auto` selects on small sets, and the test scores of its four models.
 
-    python -m benchmarks.training.small_sets               every set
-    python -m benchmarks.training.small_sets --set texas   one of them
+    python -m benchmarks.training.small_sets               all sets
+    python -m benchmarks.training.small_sets --set texas   one set
 
-Networks train for at most 100 epochs; the best mean validation score over three splits is taken.
+Networks train for at most 100 epochs; the best mean validation score over three splits wins.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def brief(preset: Preset) -> Preset:
 
 
 def row(name: str) -> str:
-    """Test score in percent of each model, mean and deviation, and the model that is taken."""
+    """Return the test scores of all models in percent, mean and deviation, and the selected one."""
     data = dataset(name)
     with tempfile.TemporaryDirectory() as folder:
         splits = min(len(data.splits), SPLITS)

@@ -1,4 +1,4 @@
-"""The table of the cells that are done, in Markdown."""
+"""The table of finished cells, in Markdown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LAST = ("plain, by validation", "GPS exact ahead")
 Cells = dict[tuple[str, str], dict[int, dict]]
 """`{(set, model): {split: cell}}`."""
 
-# Quoted, not measured; as the README of the data sets gives them, for other splits where it says.
-# Geom-GCN's are of its paper, arXiv 2002.05287, which drew the splits.
+# Quoted from the README of the data sets, not measured; some are for other splits, as noted.
+# Geom-GCN's figures are from its paper, arXiv 2002.05287, which drew the splits.
 PUBLISHED = {
     "texas": "Geom-GCN 67.57 (10 splits)",
     "cornell": "Geom-GCN 60.81 (10 splits)",
@@ -31,7 +31,7 @@ PUBLISHED = {
 
 
 def by_split(results: Iterable[dict]) -> Cells:
-    """Results by set and model, then by split."""
+    """Group results by set and model, then by split."""
     cells: Cells = defaultdict(dict)
     for result in results:
         cells[result["set"], result["model"]][result["split"]] = result
@@ -39,17 +39,17 @@ def by_split(results: Iterable[dict]) -> Cells:
 
 
 def interval(values: Sequence[float]) -> float:
-    """Half the width of the mean's 95 % interval (Student's t)."""
+    """Return half the width of the mean's 95 % interval (Student's t)."""
     from scipy.stats import t
 
     return float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
 
 
 def markdown(cells: Cells, sets: Iterable[str] = (), models: Iterable[str] = ()) -> str:
-    """Test accuracy in percent, mean and 95 % interval over the splits, `n/3` where some miss.
+    """Return a table of test accuracy in percent: mean and 95 % interval over the splits.
 
-    Sets and models are those given, else those of the cells, in their order. The last columns are
-    the plain model that validation chooses on each split, and how far `GPS exact` is ahead of it.
+    `n/3` marks missing splits. Without `sets` and `models`, those of the cells are used. The last
+    columns are the best plain model by validation on each split, and the lead of `GPS exact`.
     """
     sets = list(sets) or list(dict.fromkeys(name for name, _ in cells))
     models = list(models) or list(dict.fromkeys(name for _, name in cells))
@@ -71,14 +71,14 @@ def markdown(cells: Cells, sets: Iterable[str] = (), models: Iterable[str] = ())
 
 
 def best_plain(cells: Cells, name: str) -> dict[int, dict]:
-    """Of each split, the cell of the plain model with the best validation score, of those run."""
+    """Return for each split the cell of the plain model with the best validation score."""
     plain = [of for model in PLAIN if (of := cells.get((name, model)))]
     done = set.intersection(*map(set, plain)) if plain else set()
     return {s: max((of[s] for of in plain), key=lambda cell: cell["val"]) for s in sorted(done)}
 
 
 def shown(splits: dict[int, dict]) -> str:
-    """One entry of the table."""
+    """Return one entry of the table."""
     if not splits:
         return "not run"
     values = [100 * cell["test"] for cell in splits.values()]

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on counts of each graph: a peer that reads no edge list."""
+"""Gradient-boosted trees on statistics of each graph: a baseline without message passing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from graphagg.nn.training import GraphData, Shape, Split
 
 
 def graph_counts(batch: Batch, shape: Shape) -> np.ndarray:
-    """Statistics of each graph, `[G, columns]`.
+    """Compute statistics of each graph, `[G, columns]`.
 
-    Counts of edges, of degrees 0 to 7 and 8 or more, and of each category; mean and maximum of real
-    features, of vertices and of edges.
+    They are counts of edges, of degrees 0 to 7 and 8 or more, and of each category; mean and
+    maximum of real features, for vertices and edges.
     """
     count, owner = batch.num_graphs, batch.batch
     of_edges = owner[batch.edge_index[0]]
@@ -41,12 +41,12 @@ def graph_counts(batch: Batch, shape: Shape) -> np.ndarray:
 
 
 def accuracies(data: GraphData, split: Split) -> dict[str, float]:
-    """Validation and test accuracy, and the CPU seconds."""
+    """Train trees; return validation and test accuracy, and CPU seconds."""
     began, counts = time.process_time(), {}
     for part in ("train", "val", "test"):
         batch = Batch.from_data_list([data.graphs[i] for i in getattr(split, part).tolist()])
         counts[part] = graph_counts(batch, data.shape("accuracy")), batch.y.view(-1).numpy()
-    # The default of leaves, 20, is too many for few graphs.
+    # The default leaf size, 20, is too large for few graphs.
     least = max(2, min(20, len(split.train) // 20))
     trees = HistGradientBoostingClassifier(random_state=0, min_samples_leaf=least)
     trees.fit(*counts["train"])

@@ -1,4 +1,4 @@
-"""Settings of the index and of its queries."""
+"""Settings of a community index and its queries."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class CommunityConfig:
         kind: which neighbors form the set of a vertex: all (`undirected`), `directed-in`,
             `directed-out`, or the elements of a set (`two-mode`: an edge is (element, set), such as
             (follower, page)).
-        closed: include the vertex itself in its set, which finds slightly more of the true
-            communities. None: yes, unless two-mode.
+        closed: include the vertex itself in its set. This finds slightly more of the true
+            communities. None: True, unless two-mode.
         permutations: number of slots of a signature (K).
-        bands: number of bands of the LSH tables (b); 0 means K / r, as many as fit.
-        rows: number of slots per band (r); b * r is at most K. 64 bands of 2 match with a
-            probability of 0.5 at a similarity of 0.10.
+        bands: number of bands of the LSH tables (b); 0: K // r, as many as fit.
+        rows: number of slots per band (r); b * r is at most K. With 64 bands of 2 rows, sets of
+            similarity 0.10 match with a probability of 0.5.
         hash_seed: seed of the hash family; 1 is datasketch's default.
 
     Examples:
@@ -89,5 +89,5 @@ class CommunityOptions(TypedDict, total=False):
 
 
 def check_method(method: str) -> Method:
-    """Return the method; `InvalidParameter` names the choices if there is no such method."""
+    """Return the method; raise `InvalidParameter` with the choices if it does not exist."""
     return one_of("method", cast(Method, method), METHODS)

@@ -28,7 +28,7 @@ from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 
 REVIEW = 0.02
-"""`update` visits all levels again once changes add up to this share of the edge weight."""
+"""`update` visits all levels again when the changes exceed this share of the edge weight."""
 
 
 def detect(
@@ -46,28 +46,28 @@ def detect(
     key_added: str | None = None,
     **reading: Unpack[WeightedReadingOptions],
 ) -> Partition:
-    """Partition a whole graph into connected communities; equal input gives equal communities.
+    """Partition a whole graph into connected communities; the result is deterministic.
 
     Args:
-        edges: anything that `graphagg.graph.load_weighted` takes.
+        edges: anything that `graphagg.graph.load_weighted` accepts.
         kind: `undirected`: a pair in both directions is one edge with the summed weight;
             `directed`: the expected weight depends on the directions; `two-mode`: sets and
             elements are in communities together.
         objective: `modularity`, or `cpm` (constant Potts model), which finds communities that are
-            denser than the resolution, whatever the size of the graph.
-        resolution: larger gives more and smaller communities; for `cpm` it is a density.
-        iterations: iterations of Leiden; -1: until none improves the partition, which takes about
-            ten times as long.
+            denser than the resolution, regardless of the size of the graph.
+        resolution: a larger value gives more and smaller communities; for `cpm` it is a density.
+        iterations: iterations of Leiden; -1: until the partition no longer improves, which takes
+            about ten times as long.
         restarts: partitions to compute, with the seeds `random_state`, `random_state + 1`, ...; the
             best one is returned, and its `restarts` has the quality of each.
-        start: a partition to begin from: what `detect` returned or wrote (.csv, .parquet), a table
-            of `vertex` and `community`, or `{vertex: community}`. Communities that continue keep
-            their numbers, and `changes` of the result lists the others.
-        fixed: vertices of the start that keep their community, even if it is not connected then.
+        start: an earlier partition: a result of `detect`, its file (.csv, .parquet), a table with
+            the columns `vertex` and `community`, or `{vertex: community}`. Communities that
+            continue keep their numbers, and `changes` of the result lists the other ones.
+        fixed: vertices of the start that keep their community, even if it becomes disconnected.
         random_state: seed of the order in which vertices are visited.
-        vertices: vertices without edges; each is a community of its own.
-        key_added: with an AnnData object: the column of `obs` that gets the communities, as by
-            scanpy. Its edges are `obsp["connectivities"]`, and vertices are numbers of rows.
+        vertices: vertices without edges; each becomes its own community.
+        key_added: with an AnnData object: the column of `obs` for the communities, as in scanpy.
+            Its edges are `obsp["connectivities"]`, and its vertices are row numbers.
         reading: fields of `graphagg.graph.WeightedReading`.
 
     Examples:
@@ -122,7 +122,7 @@ def partition(
     one_of("objective", objective, get_args(QualityFunction))
     problem = Problem.of(graph, weights, objective, resolution)
     begin = earlier = mask = None
-    if start is not None:  # a vertex that the start does not have begins alone
+    if start is not None:  # a vertex that is not in `start` begins alone
         earlier, numbers = start_labels(start, sides_of(graph))
         alone = 1 + earlier.max(initial=-1) + np.arange(len(earlier))
         begin = np.where(earlier < 0, alone, earlier)
@@ -148,7 +148,7 @@ def partition(
 
 
 def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) -> Mask:
-    """Mask of the vertices that keep their community, `[n]`."""
+    """Return a mask `[n]` of the vertices that keep their community."""
     masks = []
     for side in sides_of(graph).values():
         places = [place for place in map(side.find, vertices) if place is not None]
@@ -156,7 +156,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
     mask: Mask = np.concatenate(masks)
     if earlier is None or (mask & (earlier < 0)).any() or mask.sum() < len(set(vertices)):
         raise InvalidParameter(
-            "`fixed` has vertices without a community, expected vertices of `start` and the graph"
+            "`fixed` has vertices without a community, expected vertices in `start` and the graph"
         )
     return mask
 
@@ -164,12 +164,12 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
 class Problem(NamedTuple):
     """The graph that Leiden partitions, and the parameters of its objective."""
 
-    rows: Csr  # symmetric; an undirected edge once per end, a directed one once in each direction
+    rows: Csr  # symmetric: every edge appears in the rows of both its ends
     masses: Doubles  # `[n, 2]`
     gamma: float
-    degrees: Doubles  # `[n, 2]` out and in
-    gamma_of_degrees: float  # of modularity
-    scale: float  # from a quality to a share of the edges
+    degrees: Doubles  # `[n, 2]` out- and in-degrees
+    gamma_of_degrees: float  # gamma of modularity
+    scale: float  # converts a quality to a share of the edges
 
     @classmethod
     def of(
@@ -192,11 +192,11 @@ class Problem(NamedTuple):
         return cls(rows, masses, gamma, degrees, of_degrees, scale)
 
     def quality(self, labels: Array) -> float:
-        """Value of the objective for a partition, as a share of the edges."""
+        """Return the objective of a partition, as a share of the edges."""
         return self._scaled(labels, self.masses, self.gamma)
 
     def modularity(self, labels: Array) -> float:
-        """The modularity of a partition."""
+        """Return the modularity of a partition."""
         return self._scaled(labels, self.degrees, self.gamma_of_degrees)
 
     def _scaled(self, labels: Array, masses: Doubles, gamma: float) -> float:
@@ -205,7 +205,7 @@ class Problem(NamedTuple):
 
 
 def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
-    """The rows of all vertices in both directions, without edges of weight 0, and the degrees."""
+    """Return symmetric rows of all vertices, without edges of weight 0, and the degrees."""
     adjacency = graph.adjacency
     values = np.ones(len(adjacency.indices)) if weights is None else weights.astype(np.float64)
     if graph.kind == "undirected" and (weights is None or values.all()):
@@ -234,17 +234,17 @@ def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
 def update(
     before: Partition, added: Any = (), removed: Any = (), **reading: Unpack[WeightedReadingOptions]
 ) -> Partition:
-    """Update a partition after some edges changed; the cost grows with the change.
+    """Update a partition after some edges changed; the cost grows with the number of changes.
 
-    It visits the vertices of changed edges, and others while their neighbors move. When
-    changes add up to `REVIEW` of the edge weight, Leiden visits all levels once, as `detect` with a
-    start does. The idea of visiting only what changed is from HIT-Leiden (arXiv 2601.08554), which
-    keeps the parts of all levels. The rest of the time is spent on copies of the rows.
+    It visits the vertices of changed edges, and then the neighbors of vertices that move. When
+    changes exceed the share `REVIEW` of the edge weight, Leiden visits all levels once, as `detect`
+    with a start does. The idea to visit only changed parts is from HIT-Leiden (arXiv 2601.08554),
+    which keeps the parts of all levels. The rest of the time is spent on copies of the rows.
 
     Args:
-        before: what `detect` or `update` returned.
-        added: edges to add; weights add up. Vertices that are new are added.
-        removed: edges to remove, whatever they weigh; vertices stay.
+        before: the result of `detect` or `update`.
+        added: edges to add; weights add up. New vertices are added to the graph.
+        removed: edges to remove, regardless of their weight; vertices stay.
         reading: fields of `graphagg.graph.WeightedReading`.
 
     Examples:

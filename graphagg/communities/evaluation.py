@@ -1,9 +1,9 @@
-"""Measures how much of true communities a query finds, by the authors' protocol.
+"""Measures how many members of true communities a query finds, with the protocol of the paper.
 
 Paper: arXiv 1601.03958, "Experimental evaluation": draw seeds from a community, grow to its size,
 and count the true members among the first 1, 2, ... additions. Departures: a fixed random state
-instead of five numbers in the code; the area under the recall curve is scaled so that the perfect
-ranking has 1 (theirs has 0.5); bootstrap intervals over communities.
+instead of five numbers in the code; the area under the recall curve is scaled so that a perfect
+ranking has 1 (in the paper 0.5); bootstrap intervals over communities.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class GroundTruth:
         self, min_size: int = 1, max_size: int | None = None, most: int | None = None,
         random_state: int = 0,
     ) -> tuple[Ints, ...]:  # fmt: skip
-        """Select communities by size, and draw `most` of them at random, in file order."""
+        """Select communities by size, at most `most` of them at random, and keep the file order."""
         fit = [c for c in self.communities if min_size <= len(c) <= (max_size or len(c))]
         if most is None or len(fit) <= most:
             return tuple(fit)
@@ -107,7 +107,7 @@ def number_communities(
     if not communities:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, expected its vertex ids; "
-            "check that file and index belong together"
+            "check that the file is for this graph"
         )
     return GroundTruth(tuple(communities), unknown)
 
@@ -142,7 +142,7 @@ class Draw:
 
     community: int  # position of the community
     seeds: Array  # `[s]` dense numbers
-    rest: Array  # the other members, which are to be found
+    rest: Array  # the other members, which the query should find
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ class Evaluation:
     """Recall of one method over communities and draws.
 
     Attributes:
-        method: how vertices were ranked.
+        method: the method that ranked the vertices.
         communities: number of communities.
         draws: number of draws per community.
         recall: mean over communities of the mean over draws, at community size minus seeds.
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
-        latency_ms: wall time of a ranking without its reasons, in milliseconds: `p50`, `p99`.
+        latency_ms: wall time of a ranking without reasons, in milliseconds: `p50`, `p99`.
     """
 
     method: str
@@ -215,8 +215,8 @@ def evaluate(
 
     Args:
         index: the index.
-        questions: result of `draw_seeds`; use the same for all methods that you compare.
-        method: how to rank.
+        questions: result of `draw_seeds`; use the same questions for all methods that you compare.
+        method: the method that ranks the vertices.
         random_state: seed of the bootstrap.
         progress: called after each question.
 
@@ -230,7 +230,7 @@ def evaluate(
         1.0
     """
     recalls, areas, times = [], [], []
-    # Not timed: the first call loads compiled code and maps pages.
+    # The first call loads compiled code and maps pages, so it is not timed.
     index.rank(questions[0].seeds, len(questions[0].rest), method=method)
     for done, question in enumerate(questions):
         k = len(question.rest)

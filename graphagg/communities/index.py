@@ -1,4 +1,4 @@
-"""`CommunityIndex`: build, open, query and change an index of communities."""
+"""`CommunityIndex`: build, open, query and change a community index."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @property
     def elements(self) -> VertexIds:
-        """Ids of the members of sets: the elements of a two-mode graph, else the vertices."""
+        """Ids of the set members: the elements of a two-mode graph, otherwise the vertices."""
         return self.snapshot.elements
 
     @classmethod
@@ -110,28 +110,28 @@ class CommunityIndex(Index[CommunitySnapshot]):
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
-        If the directory has an index of the same graph and parameters, nothing is done unless
-        `force`. The old index stays until the new one is complete. Files of 256 MiB and more are
-        indexed in little memory, with files in `<directory>.work`, from which the next build
-        continues if this one is killed.
+        If the directory has an index of the same graph and parameters, it is not built again unless
+        `force`. The old index stays until the new one is complete. Input files of 256 MiB and more
+        are indexed in little memory, with intermediate files in `<directory>.work`; if the build is
+        killed, the next one resumes from these files.
 
         Args:
-            edges: anything that `graphagg.graph.load_graph` takes; for Spark a DataFrame,
-                `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
-            directory: directory of the index, which is created.
+            edges: anything that `graphagg.graph.load_graph` accepts. With Spark: a DataFrame,
+                `table:NAME`, or paths of Parquet or text files, folders or patterns.
+            directory: directory of the index; it is created if it does not exist.
             config: the kind of graph, and parameters.
             columns: how edges are read, such as `EdgeReading(source="from_user")`.
-            vertices: further vertices, even without an edge; not with Spark.
+            vertices: additional vertices, even without an edge; not with Spark.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
-            force: build even if nothing changed, or over an unfinished Spark job.
+            force: build even if nothing changed, and discard an unfinished job.
             fields: fields of `CommunityConfig`, such as `permutations=64`; they override `config`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
-            ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
+            ParametersDiffer, JobFailed: a Spark job failed; the same call resumes it.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -143,7 +143,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         from graphagg.spark.build import SparkOptions
         from graphagg.spark.sources import refuse
 
-        if "kind" in fields:  # whether sets are closed follows from it
+        if "kind" in fields:  # the default of `closed` depends on it
             fields.setdefault("closed", None)
         config = config_with(config, fields)
         reading = columns.unweighted()
@@ -201,7 +201,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
         Args:
             frame: the seeds; columns `rank` (from 1), `member`, `score` and `reason` are added. A
-                row with unknown or missing seeds has one row, with a reason only.
+                row with unknown or missing seeds yields one row that has only a reason.
             column: name of the column of seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
@@ -221,7 +221,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return answered(frame, column, fields, worker_index(self), answers_of)
 
     def rank(self, rows: Ints, k: int, *, method: Method = "fused") -> VertexRanking:
-        """Score vertices for seeds given by number, without reasons.
+        """Score vertices for seeds given by their numbers, without reasons.
 
         Args:
             rows: `[s]` distinct numbers of the seeds, from `find_seeds`.
@@ -231,15 +231,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return self.snapshot.expander.rank(rows, k, check_method(method))
 
     def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
-        """Return the distinct numbers of seeds; raises the errors of `query`."""
+        """Return the distinct numbers of seeds; raises the same errors as `query`."""
         return self.snapshot.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
-        """The number of a vertex; `UnknownVertex` lists similar ids."""
+        """Return the number of a vertex; the error `UnknownVertex` lists similar ids."""
         return self.snapshot.find(vertex)
 
     def graph(self) -> Graph:
-        """The graph that the index was built from; its values are checked."""
+        """Return the graph that the index was built from, after a check of its values."""
         self.artifact.check_values()
         return self.snapshot.graph()
 
@@ -254,8 +254,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """Add edges and their vertices; the result equals an index of the larger graph.
 
         Raises:
-            GraphAggError: the errors of `build`.
-            ArtifactBusy: the index was rebuilt with other parameters since it was opened.
+            GraphAggError: the same errors as `build`.
+            ArtifactBusy: the index was rebuilt with other parameters after it was opened.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -275,7 +275,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def delete(
         self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove edges; vertices stay. The report counts edges not found.
+        """Remove edges; vertices stay. The report counts the edges that were not found.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -294,7 +294,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def delete_vertices(
         self, vertices: VertexId | Iterable[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices, or one, with their edges; raises `UnknownVertex`.
+        """Remove one or more vertices with their edges; raises `UnknownVertex`.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -324,11 +324,11 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @contextmanager
     def _change_same_parameters(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
-        """`_changing` that also raises `ArtifactBusy` if the parameters changed."""
+        """Context manager: `_changing`, but raise `ArtifactBusy` if the parameters changed."""
         with self._changing() as (publication, newest):
             if newest.config != self.config:
                 raise ArtifactBusy(
-                    f"{self.directory}: the index was built again with other parameters since it "
-                    "was opened; open it again"
+                    f"{self.directory}: the index was rebuilt with other parameters after it was "
+                    "opened; open it again"
                 )
             yield publication, newest

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_DRAWN = 1_000
-"""Most vertices drawn in a picture; a larger graph has one dot per community."""
+"""Maximum number of vertices in a picture; a larger graph is drawn as one dot per community."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,14 +32,14 @@ class Partition(Exportable):
 
     Attributes:
         graph: the graph.
-        weights: `[nnz]` of its adjacency; None: all 1.
-        labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest,
-            or the numbers of a start are kept and later ones added.
+        weights: `[nnz]` edge weights of its adjacency; None: all 1.
+        labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest.
+            With a start, its numbers are kept and new numbers are added after them.
         modularity: share of the edges inside communities, minus the share expected by chance.
         changes: how the communities of a start changed, if there was one.
         objective: the quality function, and its `resolution`.
-        restarts: the quality of each restart, of which this partition is the best; the spread shows
-            how much depends on chance.
+        restarts: the quality of each restart; this partition is the best one. The spread shows how
+            much the result depends on chance.
         pending: weight of the edges that `update` changed since it last visited all levels, as a
             share of the total weight.
 
@@ -77,7 +77,7 @@ class Partition(Exportable):
 
     @property
     def vertices(self) -> Sequence[VertexId]:
-        """Ids of the vertices, ascending; of a two-mode graph, the sets and then the elements."""
+        """Ids of the vertices, ascending; for a two-mode graph, the sets and then the elements."""
         sides = list(sides_of(self.graph).values())
         return sides[0] if len(sides) == 1 else [*sides[0], *sides[1]]
 
@@ -95,13 +95,13 @@ class Partition(Exportable):
         return len(self.numbers)
 
     def communities(self) -> list[list[VertexId]]:
-        """The members of each community, in the order of `numbers`."""
+        """Return the members of each community, in the order of `numbers`."""
         order, ids = np.argsort(self.labels, kind="stable"), self.vertices
         groups = np.split(order, np.cumsum(self.sizes)[:-1])
         return [[ids[i] for i in group.tolist()] for group in groups]
 
     def to_arrow(self) -> pyarrow.Table:
-        """Make a table of one row per vertex: `vertex`, `community`, and `side` if two-mode."""
+        """Return a table with one row per vertex: `vertex`, `community`, and `side` if two-mode."""
         import pyarrow as pa
 
         sides = sides_of(self.graph)
@@ -114,7 +114,7 @@ class Partition(Exportable):
         return table.append_column("side", [np.repeat(list(sides), [*map(len, sides.values())])])
 
     def to_networkx(self) -> networkx.Graph:
-        """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
+        """Return a networkx graph; nodes have `community`, edges have `weight` if weighted."""
         directed, two_mode = self.graph.kind == "directed", self.graph.kind == "two-mode"
         graph: networkx.Graph = (
             networkx_module().DiGraph() if directed else networkx_module().Graph()
@@ -153,14 +153,14 @@ class Partition(Exportable):
         }
 
     def compare(self, other: Any) -> Agreement:
-        """Compare with another partition, or anything that `detect` takes as `start`."""
+        """Compare with another partition, or with anything that `detect` accepts as `start`."""
         labels, _ = start_labels(other, sides_of(self.graph))
         return agreement(self.labels[labels >= 0], labels[labels >= 0])
 
     def plot(self, path: str | os.PathLike[str], *, title: str = "") -> None:
         """Draw the graph (.png, .svg, .pdf) with a color for each community.
 
-        A graph of more than `MOST_DRAWN` vertices has one dot per community, sized by it.
+        A graph with more than `MOST_DRAWN` vertices has one dot per community, scaled by its size.
         """
         with needs("matplotlib", "communities"):
             from matplotlib.figure import Figure
@@ -190,7 +190,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         ari: adjusted Rand index (Hubert and Arabie, 1985).
-        nmi: mutual information over the mean of both entropies.
+        nmi: mutual information divided by the mean of both entropies.
         vertices: number of vertices that are in both partitions.
 
     Examples:
@@ -204,7 +204,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(first: Ints, second: Ints) -> Agreement:
-    """Compare two labelings `[n]` of the same vertices; the label numbers themselves do not count.
+    """Compare two labelings `[n]` of the same vertices; the result is invariant to renumbering.
 
     Examples:
         >>> round(agreement(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])).ari, 2)
@@ -229,7 +229,7 @@ def agreement(first: Ints, second: Ints) -> Agreement:
 
 
 def sides_of(graph: Graph) -> dict[str, VertexIds]:
-    """Vertex ids by side; only a two-mode graph has two sides."""
+    """Return the vertex ids by side; only a two-mode graph has two sides."""
     if graph.kind == "two-mode":
         return {"set": graph.rows, "element": graph.columns}
     return {"vertex": graph.rows}

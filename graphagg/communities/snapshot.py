@@ -1,4 +1,4 @@
-"""The graph of an index, and one mapped version of an index: all that a query reads."""
+"""The graph of an index, and one mapped version of an index with all data that a query reads."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class IndexGraph:
 
     config: CommunityConfig  # the kind of graph, and the parameters
     vertices: VertexIds  # ids; the dense number of a vertex is its position
-    # ids of what the sets hold: elements (two-mode), else the vertices themselves
+    # ids of the set members: elements (two-mode), otherwise the vertices themselves
     elements: VertexIds
     neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
 
     @classmethod
     def of(cls, graph: Graph, config: CommunityConfig) -> IndexGraph:
-        """Take the sets that an index compares, and their inverse, from a graph in memory."""
+        """Derive the sets that an index compares, and their inverse, from a graph in memory."""
         sets = holders = graph.adjacency
         if config.kind == "directed-in":
             sets = transpose(graph.adjacency)
@@ -50,7 +50,7 @@ class IndexGraph:
     def read(
         cls, config: CommunityConfig, array: Callable[[str], Array], exists: Callable[[str], bool]
     ) -> IndexGraph:
-        """Map the arrays that `save` wrote; `array` and `exists` take an array's name."""
+        """Map the arrays that `save` wrote; `array` and `exists` take the name of an array."""
         elements = vertices = VertexIds.read("vertices", array, exists)
         if config.kind == "two-mode":
             elements = VertexIds.read("elements", array, exists)
@@ -70,7 +70,7 @@ class IndexGraph:
 
     @property
     def adjacency(self) -> Csr:
-        """The rows of the graph, which lists out-neighbors: the holders of sets of in-neighbors."""
+        """The rows of the graph, with out-neighbors; the holders if sets hold in-neighbors."""
         return (
             self.neighborhoods.holders
             if self.config.kind == "directed-in"
@@ -78,7 +78,7 @@ class IndexGraph:
         )
 
     def graph(self, report: ReadReport | None = None) -> Graph:
-        """The graph as `load_graph` returns it."""
+        """Return the graph in the form of `load_graph`."""
         kind = GRAPH_KIND[self.config.kind]
         return Graph(kind, self.vertices, self.elements, self.adjacency, report or ReadReport())
 
@@ -112,7 +112,7 @@ class CommunitySnapshot(IndexGraph):
         )
         neighborhoods = graph.neighborhoods
         if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
-            # A query reads a few rows and buckets.
+            # A query reads only a few rows and buckets.
             tables = [signature_tables.sig, signature_tables.tables]
             at_random([neighborhoods.sets, neighborhoods.holders, *tables])
         return cls(
@@ -125,11 +125,11 @@ class CommunitySnapshot(IndexGraph):
         return Expander(self.neighborhoods, self.signature_tables)
 
     def find(self, vertex: VertexId) -> int:
-        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """Find the dense number of a vertex; the error `UnknownVertex` lists the closest ids."""
         return self.vertices.known(vertex)
 
     def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
-        """Find the dense numbers of seeds, without repeats; raises as `CommunityIndex.query`."""
+        """Find the distinct dense numbers of seeds; raises like `CommunityIndex.query`."""
         ids = id_list("seeds", seeds)
         vertices = np.array(list(dict.fromkeys(map(self.find, ids))), dtype=np.int64)
         if not len(vertices):

@@ -17,7 +17,7 @@ from graphagg.store.reading import Artifact, names_damage
 from graphagg.store.strings import StringTable
 
 _LARGEST = 2**63 - 1
-_AFTER = b"\xff"  # not a byte of UTF-8, so it follows every continuation of a prefix
+_AFTER = b"\xff"  # never occurs in UTF-8, so it sorts after every string with the prefix
 _CACHED = 512  # cached answers of the type-ahead
 
 
@@ -29,14 +29,14 @@ class ListedVertex(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The first vertices of a list, and whether there are more of them."""
+    """The first vertices of a list, and whether there are more."""
 
     vertices: tuple[ListedVertex, ...]
     more: bool
 
 
 def prefix_ranges(ids: VertexIds, prefix: str) -> list[tuple[int, int]]:
-    """Find the ids that begin with a prefix, as ascending disjoint ranges of positions; O(log n).
+    """Find the ids that start with a prefix, as ascending disjoint ranges of positions; O(log n).
 
     Integers match by decimal digits: 12, 120 to 129, 1200 to 1299, ... Strings match as written,
     and in lower, upper and title case.
@@ -50,7 +50,7 @@ def prefix_ranges(ids: VertexIds, prefix: str) -> list[tuple[int, int]]:
         low = ids.table.place_sorted(first)
         ranges.add((low, ids.table.place_sorted(first + _AFTER, low)))
     disjoint: list[tuple[int, int]] = []
-    # Of two ranges one contains the other or they are disjoint; the wider of a start is first.
+    # Two ranges are nested or disjoint; of ranges with the same start, the wider one comes first.
     for low, high in sorted(ranges, key=lambda bounds: (bounds[0], -bounds[1])):
         if low < high and (not disjoint or high > disjoint[-1][1]):
             disjoint.append((low, high))
@@ -70,7 +70,7 @@ def _digit_ranges(table: Array, prefix: str) -> Iterator[tuple[int, int]]:
             int(np.searchsorted(table, low, side="left")),
             int(np.searchsorted(table, high, side="right")),
         )
-        if low == 0:  # no other number begins with 0
+        if low == 0:  # no other number starts with 0
             return
         low, width = low * 10, width * 10
 
@@ -89,7 +89,7 @@ class Vertices:
 
     @names_damage
     def _starting_with(self, prefix: str, limit: int) -> Listing:
-        """List the vertex called `prefix`, then those that begin with it, by degree."""
+        """List the vertex with the id `prefix`, then vertices that start with it, by degree."""
         ids, matrices = self._snapshot.vertices, self._matrices()
         ranges, none = prefix_ranges(ids, prefix), np.zeros(0, np.int64)
         vertices = np.concatenate([none, *(np.arange(*r) for r in ranges)])
@@ -103,7 +103,7 @@ class Vertices:
 
     @names_damage
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[ListedVertex, Listing]:
-        """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
+        """List a vertex and its neighbors of highest degree; for a set (two-mode) its elements."""
         row, ids, matrices = self._snapshot.find(vertex), self._snapshot.vertices, self._matrices()
         (center,) = _with_degrees(ids, np.array([row]), _degrees(matrices, slice(row, row + 1)))
         neighbors = reduce(np.union1d, [matrix.row(row) for matrix in matrices]).astype(np.int64)
@@ -115,14 +115,14 @@ class Vertices:
         return center, Listing(listed, len(neighbors) > limit)
 
     def _matrices(self) -> list[Csr]:
-        """Matrices whose rows hold the edges of a vertex; two for a directed graph."""
+        """Return the matrices whose rows are the edges of a vertex; two for a directed graph."""
         neighborhoods = self._snapshot.neighborhoods
         directed = neighborhoods.walk == DIRECTED
         return [neighborhoods.sets, neighborhoods.holders] if directed else [neighborhoods.sets]
 
 
 def _degrees(matrices: Sequence[Csr], rows: slice | Ints) -> Ints:
-    """Lengths of some rows, summed over all matrices."""
+    """Return the lengths of some rows, summed over all matrices."""
     lengths = [matrix.indptr[1:][rows] - matrix.indptr[:-1][rows] for matrix in matrices]
     degrees: Ints = np.sum(lengths, axis=0)
     return degrees

@@ -28,14 +28,14 @@ class PartitionChanges(Brief):
     """How a partition differs from the one that it started from.
 
     A new community gets the number of an old one if each has its largest overlap with the other.
-    The other old communities were merged or disappeared; the other new ones split off or appeared.
+    Remaining old communities were merged or disappeared; remaining new ones split off or appeared.
 
     Attributes:
-        moved: vertices of the start whose community has another number now.
+        moved: number of vertices of the start whose community has another number now.
         split: new number -> number of the community that most of its vertices were in.
-        merged: number of a community of the start -> number that most of its vertices have now.
-        came: numbers of communities most of whose vertices are new.
-        went: numbers of communities of the start that have no vertex left.
+        merged: number of a community of the start -> community that has most of its vertices now.
+        came: numbers of new communities; at most half of their vertices were in the start.
+        went: numbers of communities of the start that have no vertices left.
 
     Examples:
         >>> PartitionChanges(2, {}, {3: 1}, (), ()).describe()
@@ -58,7 +58,7 @@ class PartitionChanges(Brief):
 
 
 def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints]:
-    """Return each vertex's community in `start`, `[n]`, -1 if it has none; and all its numbers."""
+    """Return each vertex's community in `start`, `[n]`, -1: none; and all community numbers."""
     ids, numbers, of = _columns(start)
     if len(numbers) and int(numbers.min()) < 0:
         raise InvalidParameter(f"start has the community {numbers.min()}, expected numbers from 0")
@@ -79,7 +79,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
 
 
 def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
-    """Return the ids of a start, their communities `[n]`, and their sides if it has that column."""
+    """Return the ids of a start, their communities `[n]`, and their sides if that column exists."""
     if isinstance(start, Mapping):
         numbers = np.array(list(start.values()))
         if len(numbers) and numbers.dtype.kind not in "iu":
@@ -132,10 +132,10 @@ def _as_table(start: Any) -> pyarrow.Table:
 
 
 def _unsorted(ids: Any, integers: bool) -> VertexIds:
-    """Make a table of ids, unsorted; with `integers`, -1 for an id that is not an integer."""
+    """Return an unsorted table of ids; with `integers`, -1 stands for an id that is no integer."""
     if isinstance(ids, VertexIds) and ids.is_integer == integers:
         return ids
-    if hasattr(ids, "cast"):  # a column of Arrow
+    if hasattr(ids, "cast"):  # an Arrow column
         if integers:
             with suppress(ValueError):
                 return VertexIds(ids.cast("int64").to_numpy())
@@ -151,12 +151,12 @@ def keep_numbers(
 ) -> tuple[Ints, PartitionChanges]:
     """Renumber communities `[n]`: each keeps its predecessor's number, if any.
 
-    A community with a vertex that is `fixed` `[n]` has the number of that vertex.
+    A community with a `fixed` `[n]` vertex keeps the number of that vertex's old community.
     """
     had = before >= 0
     width = 1 + int(labels.max(initial=0))
     keys = np.searchsorted(numbers, before[had]) * width + labels[had]
-    if len(numbers) * width <= 4 * len(keys):  # counted faster than sorted
+    if len(numbers) * width <= 4 * len(keys):  # faster than sorting
         counts = np.bincount(keys)
         pairs = np.flatnonzero(counts)
         shared = counts[pairs]
@@ -164,7 +164,7 @@ def keep_numbers(
         pairs, shared = np.unique(keys, return_counts=True)
     old, new = numbers[pairs // width], pairs % width
     number: dict[int, int] = {}
-    heirs: dict[int, int] = {}  # by number of the start, the community with most of its vertices
+    heirs: dict[int, int] = {}  # old number -> new community with most of its vertices
     origins: dict[int, int] = {}
     if fixed is not None:
         number = dict(zip(labels[fixed].tolist(), before[fixed].tolist(), strict=True))

@@ -2,8 +2,8 @@
 
 Arrays over all rows have a name; tasks write ranges of them. Arrays of a block (a piece of a graph,
 the output of a task) have a stage, a number and a name; see `graphagg.execution.blocks`. The blocks
-of all tasks are joined: arrays of bounds (`<name>.bounds` of `<name>`, `<name>.offsets` of
-`<name>.utf8`) are shifted, to count from the first task on.
+of all tasks are concatenated. Arrays of offsets (`<name>.bounds` for `<name>`, `<name>.offsets` for
+`<name>.utf8`) are shifted, so that they count from the first task.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphagg.store.work import FolderStorage
 from graphagg.store.writing import ArrayWriter
 
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
-"""Ends of the names of bounds, and of the arrays that they count in."""
+"""Maps the name suffix of an array of offsets to the suffix of the array that it indexes."""
 _WIDTH = "width of "
 
 
@@ -34,42 +34,42 @@ class ArrayStore(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the arrays; None: they are in memory, or on a store."""
+        """The folder of the arrays; None if they are in memory or on a store."""
 
     @property
     def blocks(self) -> Blocks:
-        """Arrays of blocks."""
+        """The arrays of blocks."""
 
     @property
     def writer(self) -> ArrayWriter:
-        """Takes whole arrays and string tables."""
+        """Writer for whole arrays and string tables."""
 
     def write_whole(self, arrays: Mapping[str, Array]) -> None:
         """Write whole arrays, by name."""
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros; `write` fills its ranges."""
+        """Create an array of zeros; `write` fills its ranges."""
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)`."""
+        """Write rows from `start` up to `start + len(rows)`."""
 
     def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
-        """Append to the first `length` values of an array; returns the new length."""
+        """Append after the first `length` values of an array; return the new length."""
 
     def map(self, name: str) -> Array:
         """Map a complete array."""
 
     def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
-        """Some rows, ascending, and some of their columns."""
+        """Return some rows, ascending, and some of their columns."""
 
     def exists(self, name: str) -> bool:
-        """Whether there is an array of this name."""
+        """Whether an array with this name exists."""
 
     def drop(self, name: str) -> None:
-        """Remove an array, and the blocks of a stage of this name."""
+        """Remove an array, and the blocks of a stage with this name."""
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
-        """Bring the named arrays that exist to the folder of a new version."""
+        """Copy the named arrays that exist to the folder of a new version."""
 
 
 class MemoryArrays:
@@ -84,32 +84,32 @@ class MemoryArrays:
 
     @property
     def writer(self) -> MemoryArrays:
-        """Takes whole arrays."""
+        """Writer for whole arrays."""
         return self
 
     def array(self, name: str, array: Array) -> None:
-        """Keep array `name`."""
+        """Store array `name`."""
         self.arrays[name] = array
 
     def strings(self, name: str, strings: Iterable[str]) -> None:
-        """Keep string table `name`."""
+        """Store string table `name`."""
         table = StringTable.pack(strings)
         self.arrays |= {f"{name}.utf8": table.data, f"{name}.offsets": table.offsets}
 
     def write_whole(self, arrays: Mapping[str, Array]) -> None:
-        """Keep whole arrays, by name."""
+        """Store whole arrays, by name."""
         self.arrays.update(arrays)
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros; `write` fills its ranges."""
+        """Create an array of zeros; `write` fills its ranges."""
         self.arrays[name] = np.zeros(shape, dtype)
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)`."""
+        """Write rows from `start` up to `start + len(rows)`."""
         self.arrays[name][start : start + len(rows)] = rows
 
     def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
-        """Append to the first `length` values of an array; returns the new length."""
+        """Append after the first `length` values of an array; return the new length."""
         self._parts.setdefault(name, []).append(values)
         return length + len(values)
 
@@ -120,26 +120,26 @@ class MemoryArrays:
         return self.arrays[name]
 
     def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
-        """Some rows, ascending, and some of their columns."""
+        """Return some rows, ascending, and some of their columns."""
         return np.asarray(self.arrays[name][rows, columns])
 
     def exists(self, name: str) -> bool:
-        """Whether there is an array of this name."""
+        """Whether an array with this name exists."""
         return name in self.arrays or name in self._parts
 
     def drop(self, name: str) -> None:
-        """Remove an array, and the blocks of a stage of this name."""
+        """Remove an array, and the blocks of a stage with this name."""
         self.arrays.pop(name, None)
         self.blocks.remove(name)
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
-        """Write the named arrays that exist into the folder of a new version."""
+        """Write the named arrays that exist to the folder of a new version."""
         for name in filter(self.exists, names):
             writer.array(name, self.map(name))
 
 
 class FileArrays:
-    """Memory-mapped `.npy` files in a folder; `StoreArrays` keeps objects of a store instead."""
+    """Memory-mapped `.npy` files in a folder; `StoreArrays` uses objects of a store instead."""
 
     def __init__(self, folder: Path | None, blocks: Blocks | None = None) -> None:
         self.folder = folder
@@ -147,7 +147,7 @@ class FileArrays:
 
     @property
     def writer(self) -> ArtifactWriter:
-        """Writes whole arrays."""
+        """Writer for whole arrays."""
         return ArtifactWriter(self._local_folder)
 
     @property
@@ -156,7 +156,7 @@ class FileArrays:
         return self.folder
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros; `write` fills its ranges."""
+        """Create an array of zeros; `write` fills its ranges."""
         preallocate(self.path(f"{name}.npy"), dtype, shape)
 
     def write(self, name: str, start: int, rows: Array) -> None:
@@ -165,35 +165,35 @@ class FileArrays:
         write_range(self.path(f"{name}.npy"), start, rows)
 
     def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
-        """Append to the first `length` values of an array; returns the new length."""
+        """Append after the first `length` values of an array; return the new length."""
         file = GrowingFile(self.path(f"{name}.npy"), dtype, length)
         file.append(values)
         file.close()
         return file.length
 
     def map(self, name: str) -> Array:
-        """Map an array that is complete, read-only."""
+        """Map a complete array, read-only."""
         return map_array(self.path(f"{name}.npy"))
 
     array = map
 
     def strings(self, name: str) -> StringTable:
-        """Map a string table that is complete."""
+        """Map a complete string table."""
         return StringTable(self.map(f"{name}.utf8"), self.map(f"{name}.offsets"))
 
     def __contains__(self, file_name: str) -> bool:
         return self.exists(file_name.removesuffix(".npy"))
 
     def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
-        """Some rows, ascending; only a part of the file is in memory at a time."""
+        """Return some rows, ascending; only a part of the file is in memory at a time."""
         return take_rows(self.map(name), rows, columns)
 
     def exists(self, name: str) -> bool:
-        """Whether there is an array of this name."""
+        """Whether an array with this name exists."""
         return self.path(f"{name}.npy").exists()
 
     def drop(self, name: str) -> None:
-        """Remove an array, and the blocks of a stage of this name."""
+        """Remove an array, and the blocks of a stage with this name."""
         self._remove(name)
         self.blocks.remove(name)
 
@@ -212,15 +212,15 @@ class FileArrays:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Context manager: a local folder, whose files are kept."""
+        """Context manager: a local folder; files written to it are kept."""
         yield self._local_folder
 
     def path(self, file_name: str) -> Path:
-        """The path of a file on this machine."""
+        """Return the local path of a file."""
         return self._local_folder / file_name
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
-        """Bring arrays to the folder of a new version: the existing ones of `names`, or all."""
+        """Copy arrays to the folder of a new version: those of `names` that exist, or all."""
         if names is None:
             files = self._all_files()
         else:
@@ -237,13 +237,13 @@ class FileArrays:
 
 
 class TaskArrays:
-    """The arrays that the tasks of a stage write; file names begin with `stage`."""
+    """The arrays that the tasks of a stage write; file names start with `stage`."""
 
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
     def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `block`, then a note that it is complete.
+        """Write the arrays of task `block`, then mark it as complete.
 
         Returns the length and item size of each array, and `more`.
         """
@@ -254,25 +254,25 @@ class TaskArrays:
         return stats
 
     def known(self, block: int) -> Stats | None:
-        """The result of `save` in an earlier run; None if the task had not finished."""
+        """Return the result of `save` in an earlier run; None if the task did not finish."""
         stats: Stats | None = self.blocks.noted(self.stage, block)
         return stats
 
     def array(self, block: int, name: str) -> Array:
-        """An array of task `block`."""
+        """Read an array of task `block`."""
         return self.blocks.load(self.stage, block, name)
 
     def map(self, block: int, name: str) -> Array:
-        """An array of task `block`, memory-mapped if it is in a file."""
+        """Read an array of task `block`, memory-mapped if it is in a file."""
         return self.blocks.map(self.stage, block, name)
 
     def strings(self, block: int, name: str) -> StringTable:
-        """A string table of task `block`."""
+        """Map a string table of task `block`."""
         data = self.map(block, f"{name}.utf8")
         return StringTable(data, self.map(block, f"{name}.offsets"))
 
     def widest(self, stats: Sequence[Stats], name: str) -> Array:
-        """The array of the task with the widest dtype."""
+        """Return the array of the task with the widest dtype."""
         widest = max(stats, key=lambda each: int(each[_WIDTH + name]))
         return self.map(widest["block"], name)
 
@@ -286,12 +286,12 @@ class TaskArrays:
     ) -> None:
         """Concatenate the named arrays of all tasks into `target`, with the widest dtype of each.
 
-        `stats` are the results of `save`, in the order of the result; `bounds` maps an array of
-        bounds to the array whose rows it counts, if their names do not match.
+        `stats` are the results of `save`, in the order of the output; `bounds` maps an array of
+        offsets to the array that it indexes, if their names do not match.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
-        # Bounds are one longer than what they bound; each task's first repeats the one before.
+        # n parts have n + 1 offsets; the first offset of a task equals the last one before it.
         starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
         tasks = [s["block"] for s in stats]
@@ -311,7 +311,7 @@ class TaskArrays:
 
 
 def _counted(name: str, bounds: Mapping[str, str]) -> str | None:
-    """The array that an array of bounds counts in; None for any other array."""
+    """Return the name of the array that an array of offsets indexes; None for other arrays."""
     if name in bounds:
         return bounds[name]
     stem, dot, suffix = name.rpartition(".")
@@ -319,4 +319,4 @@ def _counted(name: str, bounds: Mapping[str, str]) -> str | None:
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
-    return list(map(int, offsets(lengths)))  # Python integers: they go to tasks
+    return list(map(int, offsets(lengths)))  # Python integers, since they are sent to tasks

@@ -1,4 +1,4 @@
-"""Arrays of blocks: each task writes those of its own block, and later tasks read them."""
+"""Arrays of blocks: each task writes the arrays of its own block, and later tasks read them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Blocks:
     """Arrays by stage, number of the block and name, each a `.npy` file or object.
 
     If a driver is killed, its tasks may still run when the job is submitted again. So each task
-    checks for a newer run before it writes a block, and fails if there is one; so does the driver
-    before it notes a result.
+    checks for a newer run before it writes a block, and fails if there is one. The driver does the
+    same before it saves a result.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
@@ -33,7 +33,7 @@ class Blocks:
         self.storage.write({f"{RUNS}/{self.run}": b""})
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
-        """Write the arrays of a block, each atomically; `JobFailed` if a newer run has begun."""
+        """Write each array of a block atomically; raise `JobFailed` if a newer run has begun."""
         files: dict[str, bytes | Array] = {
             _file(stage, block, name): np.asarray(array) for name, array in arrays.items()
         }
@@ -42,7 +42,7 @@ class Blocks:
     def check_run(self) -> None:
         """Raise `JobFailed` if a newer run has begun, or has removed the folder."""
         if self._newest_run() != self.run:
-            raise JobFailed(f"{self.storage}: the job was submitted again, so this run ends")
+            raise JobFailed(f"{self.storage}: the job was submitted again, so this run stops")
 
     def _newest_run(self) -> int:
         return max(map(int, self.storage.names(RUNS)), default=0)
@@ -60,7 +60,7 @@ class Blocks:
         return array
 
     def note(self, stage: str, block: int, value: Any) -> None:
-        """Note that a block is complete, with some value."""
+        """Mark a block as complete, with some value."""
         self.storage.write_json(f"{stage}.{block:06d}.json", value)
 
     def noted(self, stage: str, block: int) -> Any:
@@ -68,7 +68,7 @@ class Blocks:
         return self.storage.read_json(f"{stage}.{block:06d}.json")
 
     def remove(self, stage: str) -> None:
-        """Remove the blocks of a stage, if there are any."""
+        """Remove the blocks of a stage, if any."""
         names = [name for name in self.storage.names() if name.startswith(f"{stage}.")]
         self.storage.remove(name for name in names if _BLOCK.fullmatch(name[len(stage) :]))
 
@@ -82,24 +82,24 @@ class MemoryBlocks(Blocks):
         self._arrays: dict[tuple[str, int, str], Array] = {}
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
-        """Keep the arrays of a block, rows contiguous as in a file."""
+        """Store the arrays of a block with contiguous rows, as in a file."""
         for name, array in arrays.items():
             self._arrays[stage, block, name] = np.ascontiguousarray(array)
 
     def check_run(self) -> None:
-        """Do nothing: one process has one run."""
+        """Do nothing: in one process there is only one run."""
 
     def load(self, stage: str, block: int, name: str) -> Array:
-        """An array of a block."""
+        """Return an array of a block."""
         return self._arrays[stage, block, name]
 
     map = load
 
     def note(self, stage: str, block: int, value: Any) -> None:
-        """Do nothing."""
+        """Do nothing: the build cannot be resumed."""
 
     def noted(self, stage: str, block: int) -> None:
-        """None: no block is known to be complete."""
+        """Return None: no earlier run is recorded."""
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage."""

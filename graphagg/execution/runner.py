@@ -1,4 +1,4 @@
-"""How the tasks of a stage run: here one after another, in parallel in `graphagg.spark.job`."""
+"""Runs the tasks of a stage: here one after another, in `graphagg.spark.job` in parallel."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Stats = dict[str, Any]
 """A few numbers that a task returns, by name; `block` is the number of the task."""
 TaskFunction = Callable[[int], Stats | None]
-"""A task by its number. It may run more than once, and then writes the same bytes."""
+"""A task, called with its number. If it runs more than once, it writes the same bytes."""
 
 
 def peak_memory() -> int:
-    """Bytes of memory that this process had at most; 0 where the system has no count (Windows)."""
+    """Return the peak memory of this process in bytes; 0 if the system has no count (Windows)."""
     if resource is None:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
@@ -35,24 +35,24 @@ class TaskRunner(Protocol):
     """Runs the stages of a build."""
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small JSON value: of an earlier run of this build, else from `make`."""
+        """Return a small JSON value: from an earlier run of this build, or from `make`."""
 
     def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run `task(i)` for i below `count`, in any order.
 
-        With a `stage` name results are noted and progress is reported. Returns what the tasks
-        returned, with `block`, by their numbers.
+        With a `stage` name, results are saved and progress is reported. Returns the results of the
+        tasks in order, each with its number as `block`.
         """
 
 
 class InProcessRunner:
-    """Runs tasks one after another. Results noted in `work` let a killed build resume."""
+    """Runs tasks one after another. With results saved in `work`, a killed build can resume."""
 
     def __init__(self, progress: Progress = silent, work: WorkFolder | None = None) -> None:
         self._progress, self._work = progress, work
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small JSON value: of an earlier run, else from `make`."""
+        """Return a small JSON value: from an earlier run, or from `make`."""
         return make() if self._work is None else self._work.note(name, make)
 
     def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:

@@ -1,1 +1,1 @@
-"""MinHash signatures of sets and LSH tables of their bands, for graphs and texts."""
+"""MinHash signatures of sets, and LSH tables of their bands, for graphs and texts."""

@@ -1,15 +1,15 @@
 """LSH band tables as flat sorted arrays.
 
-A band is r slots of the signature; two sets agree in a band with probability J^r, in one of b bands
-with 1 - (1 - J^r)^b. The paper keeps a dictionary per band; here the vertices of a band are sorted
-by a 32-bit key, in one array for all bands that can be memory-mapped:
+A band is r slots of the signature. Two sets agree in a band with probability J^r, and in at least
+one of b bands with 1 - (1 - J^r)^b. The paper keeps a dictionary per band. Here the vertices of a
+band are sorted by a 32-bit key, in one array for all bands that can be memory-mapped:
 
-    directory[band, prefix] ... [band, prefix + 1]   entries whose key begins with `prefix`
+    directory[band, prefix] ... [band, prefix + 1]   entries whose key starts with `prefix`
     ids[entry]                                       the vertex; by (key, vertex) ascending
 
-Entries whose key no other vertex has are dropped, as in the paper: they find no vertex. The keys
-are not stored, which saves a third of the space: a look-up reads one directory entry and finds its
-bucket among about 10 entries by binary search, with keys computed from their signatures.
+Entries with a unique key are dropped, as in the paper, since they find no other vertex. Keys are
+not stored, which saves a third of the space: a look-up reads one directory entry and finds its
+bucket among about 10 entries by binary search, with keys computed from the signatures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST_BITS = 16
 
 
 class BandTables(NamedTuple):
-    """The tables of all bands, in the form that kernels take."""
+    """The tables of all bands, as arrays for kernels."""
 
     rows: int  # r, slots per band
     starts: Array  # `[b + 1]` int64, where each band's entries begin
@@ -47,9 +47,9 @@ class BandTables(NamedTuple):
     def candidates(self, sig: Array, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
         """Find the vertices that share a bucket with a seed, `[c]` int64 ascending.
 
-        Each bucket yields its first `cap` vertices; at most `most`, in most buckets, are returned.
-        `sig` has the signatures that the tables were built from. Also returns the number of cut
-        buckets.
+        Each bucket yields its first `cap` vertices. At most `most` vertices are returned: those in
+        the largest number of buckets. `sig` has the signatures that the tables were built from.
+        Also returns the number of truncated buckets.
         """
         entries = np.empty(len(seeds) * len(self.directory) * cap, dtype=np.int32)
         size, cut = _collect(self, sig, seeds, cap, entries)
@@ -70,7 +70,7 @@ class BucketCounts:
 
 
 def directory_bits(vertices: int) -> int:
-    """Number p of bits in a prefix of the directory: about 16 vertices share a prefix."""
+    """Return the number p of bits in a directory prefix: about 16 vertices share a prefix."""
     return min(_MOST_BITS, max(0, vertices.bit_length() - 5))
 
 
@@ -79,8 +79,8 @@ def build_tables(
 ) -> tuple[BandTables, BucketCounts]:
     """Sort some bands of signatures `[n, K]` uint16; O(bands * n), 4 bytes per vertex and band.
 
-    Rows that are not `filled` (empty sets) are left out. Also returns counts of the buckets; `cap`
-    is the size above which they are counted. A mapped `sig` is read block by block.
+    Rows that are not `filled` (empty sets) are left out. Also returns bucket counts; buckets larger
+    than `cap` are counted in `over_cap`. A mapped `sig` is read block by block.
     """
     n, bits = len(sig), directory_bits(len(sig))
     keys, counts = np.empty((len(bands), n), dtype=np.uint32), np.zeros(2, dtype=np.int64)
@@ -101,7 +101,7 @@ def build_tables(
 
 @kernel
 def key_of(slots: Array, first: int, rows: int) -> Any:
-    """32-bit key of slots `first` to `first + rows`; distinct pairs have distinct keys."""
+    """Return the 32-bit key of `rows` slots from `first` on; distinct pairs have distinct keys."""
     h = np.uint32(0)
     for i in range(rows):
         if i % 2 == 0 and i > 0:  # two 16-bit slots fill the key; mix before the next two
@@ -112,7 +112,7 @@ def key_of(slots: Array, first: int, rows: int) -> Any:
 
 @kernel
 def mix_one(h: Any) -> Any:
-    """`signatures.mix` of one number: a bijection, so keys stay distinct."""
+    """Compute `signatures.mix` of one number: a bijection, so keys stay distinct."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x85EBCA6B))
     h = np.uint32(h ^ (h >> np.uint32(13)))
@@ -133,24 +133,24 @@ def _sort_band(
     keys: Array, filled: Array, cap: int, entries: Array, directory: Array, ids: Array,
     counts: Array,
 ) -> int:  # fmt: skip
-    """Write one band's `ids` and its row of the directory; returns the number of entries.
+    """Write one band's `ids` and its row of the directory; return the number of entries.
 
-    `entries` has room for (key << 32 | vertex) of each vertex, uint64. `counts` keeps the size of
-    the largest bucket, and the number of buckets above `cap`.
+    `entries` is a uint64 buffer for (key << 32 | vertex) of each vertex. `counts` accumulates the
+    size of the largest bucket, and the number of buckets above `cap`.
     """
     prefixes = len(directory) - 1  # a power of two
     bits = np.uint64(0)
     while (1 << bits) < prefixes:
         bits += np.uint64(1)
     shift = np.uint64(32) - bits
-    # First by prefix, by counting: after that only the few entries of one prefix are compared.
+    # Counting sort by prefix; after it only the few entries of one prefix have to be compared.
     ends = np.zeros(prefixes + 1, dtype=np.int64)
     for i in range(len(keys)):
         if filled[i]:
             ends[(np.uint64(keys[i]) >> shift) + np.uint64(1)] += 1
     for p in range(prefixes):
         ends[p + 1] += ends[p]
-    free = ends[:-1].copy()  # where the next entry of each prefix goes
+    free = ends[:-1].copy()  # position of the next entry of each prefix
     for i in range(len(keys)):
         if filled[i]:
             prefix = np.uint64(keys[i]) >> shift
@@ -160,7 +160,7 @@ def _sort_band(
     for p in range(prefixes):
         bucket = entries[ends[p] : ends[p + 1]]
         _sort(bucket)
-        directory[p] = size  # of the entries that stay, not of all
+        directory[p] = size  # counts only the entries that are kept
         size = _keep_shared(bucket, ids, size, cap, counts)
     directory[prefixes] = size
     return size
@@ -168,11 +168,11 @@ def _sort_band(
 
 @kernel
 def _sort(entries: Array) -> None:
-    """Sort entries by key; those of equal keys stay in ascending order of the vertices."""
-    if len(entries) > 256:  # a hub's leaves: one key a million times
+    """Sort entries by key; entries with equal keys stay in ascending order of the vertices."""
+    if len(entries) > 256:  # the leaves of a hub can repeat one key a million times
         entries.sort()
         return
-    for i in range(1, len(entries)):  # insertion: about 16 entries share a prefix
+    for i in range(1, len(entries)):  # insertion sort: about 16 entries share a prefix
         value = entries[i]
         j = i
         while j > 0 and entries[j - 1] > value:
@@ -183,14 +183,14 @@ def _sort(entries: Array) -> None:
 
 @kernel
 def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array) -> int:
-    """Append the buckets of two and more vertices to the first `size` of `ids`."""
+    """Append buckets with two or more vertices after the first `size` of `ids`."""
     shift = np.uint64(32)
     low = 0
     while low < len(entries):
         high = low + 1
         while high < len(entries) and entries[high] >> shift == entries[low] >> shift:
             high += 1
-        if high - low > 1:  # a vertex alone in a bucket finds no other through it
+        if high - low > 1:  # a bucket of one vertex finds no other vertex
             counts[0] = max(counts[0], high - low)
             counts[1] += high - low > cap
             for i in range(low, high):
@@ -202,17 +202,17 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
 
 @kernel
 def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, int]:
-    """Find where the entries of a key begin, and where those of its prefix end.
+    """Find where the entries of a key begin, and where the entries of its prefix end.
 
-    Entries are sorted by key. Keys are not stored: binary search computes the few it needs from the
-    signatures.
+    Entries are sorted by key. Keys are not stored; the binary search computes the few that it needs
+    from the signatures.
     """
     rows, starts, directory, ids = tables
     bits = np.uint64(0)
     while (1 << bits) + 1 < directory.shape[1]:
         bits += np.uint64(1)
     prefix = key >> (np.uint64(32) - bits)
-    last = starts[band + 1]  # a damaged directory leads past no entry
+    last = starts[band + 1]  # a damaged directory must not lead past the end
     low = min(last, starts[band] + np.int64(directory[band, prefix]))
     end = min(last, starts[band] + np.int64(directory[band, prefix + np.uint64(1)]))
     high = end
@@ -227,7 +227,7 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
 
 @kernel
 def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
-    """Write the vertices of the seeds' buckets to `out`; return their number and that of cuts."""
+    """Write the vertices in the seeds' buckets to `out`; return the counts of vertices and cuts."""
     rows, ids = tables.rows, tables.ids
     size = cut = 0
     for seed in seeds:
@@ -240,7 +240,7 @@ def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array)
                 out[size] = ids[low]
                 size += 1
                 low += 1
-            # The bucket goes on beyond the cap only if the next entry has the same key.
+            # The bucket continues beyond the cap only if the next entry has the same key.
             if low == stop and low < end and np.uint64(key_of(sig[ids[low]], first, rows)) == key:
                 cut += 1
     return size, cut

@@ -1,16 +1,16 @@
-"""MinHash signatures straight from compressed rows.
+"""MinHash signatures, computed directly from compressed rows.
 
 Paper: Real-Time Community Detection in Large Social Networks on a Laptop, arXiv 1601.03958. Slot k
-of a set's signature is the least h_k(x) over its elements x; two sets agree in a slot with the
-probability of their Jaccard similarity J, so the share of equal slots estimates J with variance
+of a set's signature is the minimum of h_k(x) over its elements x. Two sets agree in a slot with
+probability J, their Jaccard similarity, so the share of equal slots estimates J with variance
 J(1 - J)/K. Departures:
 
 - The hash family is the `affine32` of datasketch 2: h_k(x) = a_k f(x) + b_k mod 2^32, f the 32-bit
   finalizer of MurmurHash3. The paper's (a x + b mod 2^64 mod P) mod M needs two divisions.
-- The minima are taken over 32 bits; the index keeps the low 16. The high ones are near 0 in all
-  large sets and would agree by chance.
-- One pass over the rows instead of one over edges sorted by source: no signature matrix has to be
-  kept in full, and a single vertex is recomputed from its row alone.
+- The minima are taken over 32 bits; the index keeps the low 16 bits. The high bits are near 0 in
+  all large sets and would agree by chance.
+- One pass over the rows instead of one over edges sorted by source: the full signature matrix never
+  has to be in memory, and the signature of a single vertex is recomputed from its row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HashFamily:
     """The K permutations of `datasketch.MinHash(num_perm=K, seed=random_state)`."""
 
     def __init__(self, permutations: int, random_state: int) -> None:
-        # The legacy generator, because datasketch draws its values so.
+        # datasketch draws its values from the legacy generator.
         generator = np.random.RandomState(random_state)
         odd = [2 * generator.randint(0, 2**31, dtype=np.int64) + 1 for _ in range(permutations)]
         shift = [generator.randint(0, 2**32, dtype=np.int64) for _ in range(permutations)]
@@ -45,7 +45,7 @@ class HashFamily:
 
 
 class Hashes(NamedTuple):
-    """Hashes f(x) of the elements and of each row's vertex, and a_k, b_k of each slot; all uint32.
+    """Hashes f(x) of elements and of each row's vertex, and a_k, b_k of each slot; all uint32.
 
     `vertices` is empty if the sets are not closed.
     """
@@ -57,9 +57,9 @@ class Hashes(NamedTuple):
 
     @classmethod
     def of(cls, mixed: Tokens, closed: bool | None, family: HashFamily) -> Hashes:
-        """Bundle the hashes of a graph; `mixed` is `[columns]` `mix` of the token of each element.
+        """Bundle the hashes of a graph; `mixed` `[columns]` is `mix` of each element's token.
 
-        If the sets are `closed`, elements are vertices.
+        If the sets are `closed`, the elements are the vertices.
         """
         return cls(mixed, mixed if closed else mixed[:0], family.factors, family.shifts)
 
@@ -73,7 +73,7 @@ def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDAr
 
 
 def mix(tokens: Array) -> Tokens:
-    """MurmurHash3's 32-bit finalizer: a bijection that spreads neighboring ids."""
+    """Apply MurmurHash3's 32-bit finalizer, a bijection that spreads neighboring ids."""
     h = np.array(tokens, dtype=np.uint32)
     for low in range(0, len(h), _AT_ONCE):
         some = h[low : low + _AT_ONCE]
@@ -94,10 +94,10 @@ def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: A
     for i in range(len(rows)):
         first = offsets[rows[i]]
         best[:] = np.uint32(EMPTY)
-        # In a closed set the first element is the vertex itself, read before its row.
+        # In a closed set the first element is the vertex itself; it is read before its row.
         for j in range(first - closed, offsets[rows[i] + 1]):
             h = mixed[elements[j]] if j >= first else vertices[rows[i]]
-            # Elements outside, slots inside: K slots stay in cache, and the loop is vectorized.
+            # Slots are the inner loop: K slots stay in cache, and the loop is vectorized.
             for k in range(len(factors)):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
         for k in range(len(factors)):
@@ -105,18 +105,18 @@ def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: A
 
 
 def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
-    """For each row, the number of slots equal to a seed's, summed over the seeds; uint32."""
+    """Count, for each row, the slots that agree with a seed, summed over the seeds; uint32."""
     equal = np.empty(len(rows), dtype=np.uint32)
     for low in range(0, len(rows), _ROWS_AT_ONCE):
         some = slice(low, low + _ROWS_AT_ONCE)
-        # A copy of rows waits for memory at several of them side by side, comparing them does not.
+        # Copying rows overlaps the memory latency of several rows; comparing them does not.
         _agreements(sig.take(rows[some], axis=0), seeds, equal[some])
     return equal
 
 
 @kernel
 def _agreements(sig: Array, seeds: Array, out: Array) -> None:
-    """Write to `out[i]` the number of slots of row i equal to a seed's, summed over the seeds."""
+    """Write to `out[i]` the number of slots of row i that agree with a seed, summed over seeds."""
     for i in range(len(sig)):
         row = sig[i]
         equal = np.uint32(0)

@@ -1,1 +1,1 @@
-"""Vectors as an index stores them, and search for the nearest ones by FAISS."""
+"""The vector format of an index, and nearest-neighbor search with FAISS."""

@@ -1,9 +1,9 @@
 """Check a FAISS file with inverted lists before FAISS reads it.
 
-FAISS trusts a file: numbers in it index memory, and lists "on disk" name another file, which FAISS
-opens. So the file is compared with what FAISS writes for the type of `search.indexed`, from the
-first byte to the last. Centroids and codes may have any values, since FAISS only computes with
-them. The id of each vector must occur exactly once.
+FAISS trusts its files: numbers in them index memory, and "on disk" lists name another file that
+FAISS opens. So the whole file is compared with the layout that FAISS writes for the index type of
+`search.indexed`. Centroids and codes may have any values, since FAISS only computes with them.
+The id of each vector must occur exactly once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from graphagg.arrays import Array, Ints
 from graphagg.store.manifest import damaged
 
 _PACKED = b"IwPf"
-_HEAD, _BLANK = "4siqqqBi", 1 << 20  # type, dimension, vectors, twice no meaning, trained, metric
-_BLOCK = 32  # vectors whose packed codes lie together
+_HEAD, _BLANK = "4siqqqBi", 1 << 20  # type, dimension, vectors, unused, unused, trained, metric
+_BLOCK = 32  # vectors whose codes are packed together
 
 
 def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
@@ -60,7 +60,7 @@ class _File:
         self.skip(struct.calcsize(layout))
         values = struct.unpack_from(layout, self.content.data, start)
         is_right = all(w in (None, v) for w, v in zip(wanted, values, strict=True))
-        self.check(is_right, f"the values {values}, where {wanted} belong (None: any)")
+        self.check(is_right, f"the values {values} instead of {wanted} (None: any)")
         return values
 
     def skip(self, size: int) -> None:
@@ -75,7 +75,7 @@ class _File:
 
 
 def _packed(file: _File, lists: int, dimension: int) -> None:
-    """Check a product quantizer of 4 bits, and read lists of ids and packed codes."""
+    """Check a 4-bit product quantizer, and read lists of ids and packed codes."""
     is_residual, code_size, _, width, _, _, _, parts, *_ = file.take(
         "BQiQiQQQQQ", None, None, _BLOCK, None, 0, 0, dimension, None, 4, 16 * dimension
     )

@@ -1,10 +1,10 @@
-"""Search for the vectors nearest to a query, by FAISS.
+"""Nearest-neighbor search with FAISS.
 
-Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. For more,
-an index with inverted lists finds candidates, which the caller compares exactly. The numbers of
-lists and candidates are those that find .99 of the ten nearest vectors of some sentences, times 2
-and 1.5, since questions are farther from their passages than sentences are. The recall of other
-sentences is stored.
+Up to `FLAT` vectors, FAISS compares a query with all rows of the file of `write_vectors`. For more
+vectors, an index with inverted lists finds candidates, which the caller compares exactly. We take
+the numbers of lists and candidates that find .99 of the ten nearest vectors of some sentences, and
+multiply them by 2 and 1.5, since questions are farther from their passages than sentences are. The
+recall over held-out sentences is stored.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from graphagg.store.manifest import damaged
 from graphagg.store.reading import content_of
 
 SMALL = 20_000
-"""Number of vectors up to which numpy compares all, without FAISS."""
+"""Up to this number of vectors, numpy compares all of them without FAISS."""
 FLAT = 100_000
-"""Number of vectors up to which FAISS compares all of them."""
+"""Up to this number of vectors, FAISS compares all of them."""
 TARGET = 0.99
-"""Recall of the nearest vectors for which `nprobe` and the number of candidates are chosen."""
+"""Target recall when `nprobe` and the number of candidates are chosen."""
 NEAREST = 10
-"""Number of nearest vectors per sentence over which recall is measured."""
-_SENTENCES = 200  # half of them choose, the others measure recall
-_CANDIDATES = 4096  # at most
-_LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
-_PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
-_ADDED = 1 << 16  # rows that are added together
+"""Number of nearest vectors per sentence for the recall measurement."""
+_SENTENCES = 200  # half of them tune the parameters, the other half measures recall
+_CANDIDATES = 4096  # maximum number of candidates
+_LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # factors for the numbers that sentences need
+_PER_LIST, _SAMPLE = 64, 50_000  # training vectors per list, and their minimum in total
+_ADDED = 1 << 16  # rows that are added at once
 
 
 def indexed(codes: Codes) -> Any:
     """Build an index of stored vectors `[n, d]`, trained on a sample of them.
 
-    It has half as many lists as the square root of n, of codes of 4 bits for each two components of
-    a vector minus the mean of its list; for each component if d is odd.
+    It has sqrt(n) / 2 lists. A 4-bit code stands for each two components (each one if d is odd) of
+    the difference between a vector and the mean of its list.
     """
     count, dimension = codes.shape
     parts = dimension if dimension % 2 else dimension // 2
@@ -63,8 +63,8 @@ class Measured(NamedTuple):
     """Measurements of an index, made when it was built.
 
     Attributes:
-        candidates: number of vectors to compare exactly; 0: its own scores are exact.
-        recall: share of the nearest vectors that is found so, over held-out sentences.
+        candidates: number of vectors to compare exactly; 0: scores of the index are exact.
+        recall: share of the nearest vectors that are found, over held-out sentences.
     """
 
     candidates: int = 0
@@ -78,7 +78,7 @@ def to_bytes(index: Any) -> Array:
 
 
 def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
-    """Set the `nprobe` of an index of the file `vectors`, and measure its recall by sentences."""
+    """Set `nprobe` for an index of the file `vectors`, and measure its recall with sentences."""
     shape = index.ntotal, index.d
     flat = _read(vectors, _mapped(vectors, *shape), *shape)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
@@ -97,7 +97,7 @@ def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
 
 
 def _probes(index: Any, flat: Any, queries: Floats, nearest: Ints) -> int:
-    """Number of lists that `TARGET` of the nearest vectors of some queries need."""
+    """Return how many lists a search must read to find `TARGET` of the nearest vectors."""
     _, holders = index.quantizer.search(flat.reconstruct_batch(nearest.ravel()), 1)
     _, order = index.quantizer.search(queries, index.nlist)
     needed = np.take_along_axis(np.argsort(order, axis=1), holders.reshape(nearest.shape), axis=1)
@@ -112,7 +112,7 @@ class FlatSearch:
         self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
 
     def search(self, query: Floats, k: int, without: int | None = None) -> list[tuple[int, float]]:
-        """Return the k nearest rows and their products, best first, except row `without`."""
+        """Return the k nearest rows and their inner products, best first, except row `without`."""
         scores, rows = self._index.search(query[None, :], min(k + 1, self._index.ntotal))
         pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
         return [pair for pair in pairs if pair[0] != without][:k]
@@ -132,13 +132,13 @@ class VectorSearch:
         return _read(self.path, self._content, *self._shape)
 
     def check(self, _: object = None) -> None:
-        """Check the file now; raises the errors of `index`."""
+        """Check the file now; raises the same errors as `index`."""
         assert self.index is not None
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
 
-        `visible` `[n]` masks the vectors that may be found; None: all.
+        `visible` `[n]` is a mask of the vectors to search; None: all.
         """
         with _one_thread():
             return self._nearest(query.rotated.astype(np.float32), n, visible)
@@ -151,11 +151,11 @@ class VectorSearch:
         if not isinstance(self.index, library().IndexIVF):
             parameters = library().SearchParameters(sel=_selector(visible))
             return self._found(vector, n, parameters)
-        # As many visible vectors are compared as without a filter.
+        # With a filter, more lists are read, so that as many vectors are compared as without it.
         lists = self.index.nlist
         nprobe = min(lists, math.ceil(self.index.nprobe * self.count / allowed))
         found = self._of_lists(vector, n, visible, nprobe)
-        # FAISS 1.15 rarely finds none of a few visible vectors, and finds all when asked again.
+        # With few visible vectors, FAISS 1.15 sometimes finds none; a second search finds them all.
         if len(found) < n:
             found = self._of_lists(vector, n, visible, lists)
         return found
@@ -165,7 +165,7 @@ class VectorSearch:
         return self._found(vector, n, parameters)
 
     def _found(self, vector: Floats, n: int, parameters: Any) -> Ints:
-        """Search; return the ids found. FAISS fills missing ones with -1."""
+        """Search and return the ids found. FAISS pads its result with -1."""
         try:
             ids: Ints = self.index.search(vector, n, params=parameters)[1][0]
         except RuntimeError as error:
@@ -174,7 +174,7 @@ class VectorSearch:
 
 
 def _mapped(path: Path, count: int, dimension: int) -> Array:
-    """Map a FAISS file read-only; the size of a flat one is checked."""
+    """Map a FAISS file read-only; if it is flat, check its size."""
     with path.open("rb") as file, content_of(path):
         is_flat = file.read(4) == FLAT_TYPE
         content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
@@ -184,7 +184,7 @@ def _mapped(path: Path, count: int, dimension: int) -> Array:
 
 
 def _read(path: Path, content: Array, count: int, dimension: int) -> Any:
-    """Check a mapped FAISS file; FAISS gets these bytes, and opens nothing."""
+    """Check a mapped FAISS file, and pass its bytes to FAISS, which opens no file."""
     faiss = library()
     if bytes(content[:4]) != FLAT_TYPE:
         check_lists(path, content, count, dimension)
@@ -192,13 +192,13 @@ def _read(path: Path, content: Array, count: int, dimension: int) -> Any:
         index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
     except RuntimeError as error:
         raise damaged(path, f"FAISS cannot read it ({_short(error)})") from None
-    index.referenced_objects = [content]  # FAISS has pointers into it
+    index.referenced_objects = [content]  # FAISS keeps pointers into it
     return index
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Context manager: FAISS uses one thread, since more do not speed up a single query."""
+    """Context manager: FAISS uses one thread, since more threads do not speed up one query."""
     faiss = library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
@@ -222,5 +222,5 @@ def library(extra: str = "search") -> Any:
 
 
 def _short(error: Exception) -> str:
-    """Shorten an error of FAISS: drop the source location, and limit the length."""
+    """Shorten a FAISS error: drop the source location, and limit the length."""
     return " ".join(str(error).rpartition(": ")[2].split())[:120]

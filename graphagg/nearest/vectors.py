@@ -1,18 +1,18 @@
 """Vectors of 8 bits per component, in a file that `faiss.read_index` opens.
 
 A unit vector is rotated; then each component is rounded to one of 255 multiples of `step_of(d)`.
-The rotation spreads any vector over all components, so that one range serves all encoders, and a
-stored row depends on its vector only. Some components are rounded the other way, so that the
+The rotation spreads any vector over all components, so one range of values works for all encoders,
+and a stored row depends only on its vector. Some components are rounded the other way, so that the
 product of a stored row with its own vector is exact; this reduces errors with similar vectors.
 
 The rotation is a random sign for each component and then a Hartley transform,
 
     H(x)_k = 1 / sqrt(d) * sum over j of x_j (cos + sin)(2 pi j k / d),
 
-which keeps products and is its own inverse: R. N. Bracewell, *Discrete Hartley transform*, Journal
-of the Optical Society of America 73, 1983. Rotation before a fixed quantizer is the idea of J. Gao
-and C. Long, *RaBitQ*, SIGMOD 2024. Components of a query are rounded to multiples of 2^-22, so that
-float64 sums products without an error, in any order: segment, batch and filter change nothing.
+which preserves products and is its own inverse (R. N. Bracewell, *Discrete Hartley transform*,
+Journal of the Optical Society of America 73, 1983). The rotation before a fixed quantizer is from
+J. Gao and C. Long, *RaBitQ*, SIGMOD 2024. Query components are rounded to multiples of 2^-22, so
+float64 sums products exactly, in any order: segments, batches and filters do not change results.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ Codes = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 _LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.0
-_FINE = 2.0**22  # units of a component of a query
-_GRID = 2.0**16  # units of a component to be stored, in a step: equal ones are equal to the bit
-_BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
-_ROTATED = 4096  # rows that are rotated together
+_FINE = 2.0**22  # query components are multiples of 1 / _FINE
+_GRID = 2.0**16  # grid points per step; values snap to them, so equal components get equal codes
+_BLOCK = 256  # rows that are multiplied at once, so that they stay in a core's cache
+_ROTATED = 4096  # rows that are rotated at once
 _HEADER = "<4siqqqBiiifQQQffQ"
 _UNIFORM, _PRODUCT, _BLANK = 2, 0, 1 << 20
 FLAT_TYPE = b"IxSQ"
-"""First bytes of a file that `write_vectors` wrote."""
+"""First bytes of the files of `write_vectors`."""
 
 
 def step_of(dimension: int) -> float:
-    """Difference between the values of neighboring codes of a component."""
+    """Return the difference between the values of neighboring codes of a component."""
     return min(1.0, _SPREAD / math.sqrt(dimension)) / _LARGEST
 
 
 def encode(vectors: Floats) -> Codes:
-    """Store unit vectors `[n, d]`; a vector of 0 stays 0."""
+    """Encode unit vectors `[n, d]`; a zero vector stays zero."""
     codes, step = np.empty(vectors.shape, np.uint8), step_of(vectors.shape[1])
     for start in range(0, len(vectors), _ROTATED):
         exact = rotate(vectors[start : start + _ROTATED]) * (_GRID / step)
@@ -62,10 +62,10 @@ def encode(vectors: Floats) -> Codes:
 
 
 def _rounded(exact: Doubles) -> Doubles:
-    """Round rows to integers whose product with the row is nearly its square.
+    """Round rows to integers whose product with the row is nearly the row's square.
 
     The rounding errors of a row have a component along the row. Entries that add to it are rounded
-    the other way while this reduces it: first those with the least square error per reduction.
+    the other way while this reduces it, in order of least squared error per reduction.
     """
     rows = np.clip(np.rint(exact), -_LARGEST, _LARGEST)
     errors, sizes = rows - exact, np.abs(exact)
@@ -81,20 +81,20 @@ def _rounded(exact: Doubles) -> Doubles:
 
 
 def decode(codes: Codes) -> Floats:
-    """The vectors of stored rows, `[n, d]` float32."""
+    """Return the vectors of stored rows, `[n, d]` float32."""
     rows = _hartley(rotated(codes).astype(np.float64))
     vectors: Floats = (rows * _signs(codes.shape[1])).astype(np.float32)
     return vectors
 
 
 def rotated(codes: Codes) -> Floats:
-    """The vectors of stored rows, without undoing the rotation, `[n, d]` float32."""
+    """Return the rotated vectors of stored rows, `[n, d]` float32."""
     vectors: Floats = (codes - np.float32(_MIDDLE)) * np.float32(step_of(codes.shape[1]))
     return vectors
 
 
 def rotate(vectors: Floats) -> Doubles:
-    """Rotate vectors `[n, d]`; products of rotated vectors are those of the vectors."""
+    """Rotate vectors `[n, d]`; the rotation preserves inner products."""
     return _hartley(vectors * _signs(vectors.shape[1]))
 
 
@@ -106,14 +106,14 @@ def _hartley(rows: Doubles) -> Doubles:
 
 @lru_cache(8)
 def _signs(dimension: int) -> Doubles:
-    # Not by numpy's generators, whose streams may change from one version to the next.
+    # The streams of numpy's generators may change between versions, so we use a hash.
     digest = hashlib.shake_128(b"graphagg").digest(-(-dimension // 8))
     bits = np.unpackbits(np.frombuffer(digest, np.uint8))[:dimension]
     return np.where(bits, -1.0, 1.0)
 
 
 class Queries:
-    """Query vectors `[q, d]`; rotated and rounded once, at their first use."""
+    """Query vectors `[q, d]`; rotated and rounded once, on first use."""
 
     def __init__(self, vectors: Floats) -> None:
         self.vectors: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -138,7 +138,7 @@ class Queries:
 
 
 def products(codes: Codes, queries: Queries) -> Floats:
-    """Products of stored rows `[n, d]` with queries; `[n, q]` float32."""
+    """Compute the products of stored rows `[n, d]` with queries; `[n, q]` float32."""
     sums, columns = np.empty((len(codes), len(queries))), queries.columns
     for start in range(0, len(codes), _BLOCK):
         block = codes[start : start + _BLOCK].astype(np.float64)
@@ -149,7 +149,7 @@ def products(codes: Codes, queries: Queries) -> Floats:
 
 
 def write_vectors(path: Path, codes: Codes) -> None:
-    """Write stored rows as a flat FAISS index of 8 bits, with inner products."""
+    """Write stored rows as a flat 8-bit FAISS index with inner products."""
     with path.open("wb") as file:
         file.write(_header(*codes.shape))
         for start in range(0, len(codes), 1 << 16):
@@ -157,7 +157,7 @@ def write_vectors(path: Path, codes: Codes) -> None:
 
 
 def map_vectors(path: Path) -> Codes:
-    """Map what `write_vectors` wrote; `CorruptArtifact` for any other file."""
+    """Map a file of `write_vectors`; raise `CorruptArtifact` for any other file."""
     size, length = path.stat().st_size, struct.calcsize(_HEADER)
     with path.open("rb") as file:
         head = file.read(length)
@@ -166,8 +166,8 @@ def map_vectors(path: Path) -> Codes:
         if not is_sane or head != _header(count, dimension):
             raise damaged(
                 path,
-                f"a file of {size} bytes that begins with {kind!r} and names {count} vectors of "
-                f"{dimension} components; expected FAISS's {FLAT_TYPE!r} of 8 bits with inner "
+                f"a file of {size} bytes that starts with {kind!r} and declares {count} vectors of "
+                f"{dimension} components; expected FAISS's 8-bit {FLAT_TYPE!r} with inner "
                 "products, as this version writes it",
             )
         if not count:
@@ -177,7 +177,7 @@ def map_vectors(path: Path) -> Codes:
 
 
 def _header(count: int, dimension: int) -> bytes:
-    """Header of a FAISS file: kind, size, metric, quantizer, its range, and length of the codes."""
+    """Return the header of a FAISS file: kind, size, metric, quantizer, range, length of codes."""
     step = step_of(dimension)
     return struct.pack(
         _HEADER, FLAT_TYPE, dimension, count, _BLANK, _BLANK, 1, _PRODUCT, _UNIFORM, 0, 0.0,
@@ -202,9 +202,9 @@ class RowSet:
         return np.flatnonzero(self.mask)
 
     def of_values(self, start: int, bounds: Rows) -> npt.NDArray[np.bool_]:
-        """Mask of the values of n rows from `start` on, with offsets `bounds` `[n + 1]`; cached."""
+        """Return a mask of the values of n rows from `start` on; `bounds` `[n + 1]` has offsets."""
         mask = self.mask[start : start + len(bounds) - 1]
-        if bounds[-1] == len(mask):  # a value each
+        if bounds[-1] == len(mask):  # one value per row
             return mask
         if start not in self._of_values:
             self._of_values[start] = np.repeat(mask, np.diff(bounds))
@@ -227,11 +227,11 @@ class Stack:
         return int(self.starts[-1])
 
     def take(self, rows: Rows) -> Vectors:
-        """The vectors of some rows, `[m, d]` float32."""
+        """Return the vectors of some rows, `[m, d]` float32."""
         return decode(self.rows(rows))
 
     def rows(self, rows: Rows) -> Codes:
-        """A copy of some stored rows."""
+        """Return a copy of some stored rows."""
         first = self.matrices[0]
         if len(self.matrices) == 1:
             return first[rows]
@@ -243,17 +243,17 @@ class Stack:
         return result
 
     def dots(self, queries: Vectors | Queries) -> Vectors:
-        """Products of every row with queries `[q, d]`; `[n, q]`."""
+        """Compute the products of all rows with queries `[q, d]`; `[n, q]`."""
         query = Queries.of(queries)
         return np.concatenate([products(matrix, query) for matrix in self.matrices])
 
     def dots_at(self, rows: Rows, queries: Vectors | Queries) -> Vectors:
-        """Products of some rows with queries `[q, d]`; `[m, q]`."""
+        """Compute the products of some rows with queries `[q, d]`; `[m, q]`."""
         return products(self.rows(rows), Queries.of(queries))
 
 
 def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
-    """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
+    """Return the maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 if empty."""
     if len(values) == len(lengths) and bool((lengths == 1).all()):
         return values
     maxima = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)

@@ -1,4 +1,4 @@
-"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors."""
+"""Spark: sessions, tasks that write blocks, jobs that resume, and error translation."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""Answers to a column of questions of a DataFrame, by an index that each worker opens once.
+"""Answer a column of questions in a DataFrame with an index that each worker opens once.
 
-Rows stay on the executors: an Arrow batch of questions becomes one with a row per answer, which
-keeps the columns of its question.
+Rows stay on the executors: an Arrow batch of questions becomes a batch with one row per answer.
+Each row keeps the columns of its question.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Answers = Sequence[Sequence[Any]] | str
-"""The answers to a question, best first: a value for each field that follows `rank`; or the reason
-why there is none."""
+"""The answers to a question, best first: a value for each field that follows `rank`. A string is
+the reason why there is no answer."""
 Ask = Callable[[Any, list[Any]], Sequence[Answers]]
-"""Answers the questions of a batch by the opened index."""
+"""Function that answers a batch of questions with the opened index."""
 
 
 _OPENED: dict[tuple[str, str], Any] = {}
@@ -31,10 +31,10 @@ _OPENED: dict[tuple[str, str], Any] = {}
 def opened(
     open_index: Callable[[Location], Any], kind: str, location: Location, version: str
 ) -> Any:
-    """The index of this worker process, opened once.
+    """Return the index, opened once per worker process.
 
-    Executors see a directory `location`, or copy an address to their cache. Raises `ArtifactBusy`
-    if another version than the caller's is current.
+    Executors read `location` directly if it is a directory, and download an address to their cache.
+    Raises `ArtifactBusy` if the current version is not the caller's.
     """
     key = kind, str(location)
     index = _OPENED.get(key)
@@ -44,14 +44,14 @@ def opened(
         index = _OPENED[key] = open_index(location)
     if index.manifest.data != version:
         raise ArtifactBusy(
-            f"{location}: version {index.manifest.data} is current, and the questions were asked "
-            f"of {version}; reopen the index and ask again"
+            f"{location}: version {index.manifest.data} is current, but the questions are for "
+            f"version {version}; reopen the index and ask again"
         )
     return index
 
 
 def worker_index(index: Any, **models: Any) -> Callable[[], Any]:
-    """A function that opens the version of `index` in a worker, with some `models`."""
+    """Return a function that opens this version of `index` in a worker, with the given `models`."""
     open_index = partial(type(index).open, **models)
     return partial(opened, open_index, index.KIND, index.location, index.manifest.data)
 
@@ -59,14 +59,14 @@ def worker_index(index: Any, **models: Any) -> Callable[[], Any]:
 def answered(
     frame: DataFrame, column: str, fields: Mapping[str, str], index: Callable[[], Any], ask: Ask
 ) -> DataFrame:
-    """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
+    """Return a lazy DataFrame with one row per answer, joined to the row of its question.
 
-    `fields` are columns of an answer and their types (`long`, `double` or `string`); `rank`, from
-    1, comes before them, and `reason` after them. A question without an answer is one row, in which
-    only `reason` is not null. `index` opens the index of a worker; `ask` answers a batch of
+    `fields` are the answer columns and their types (`long`, `double` or `string`); `rank`, from
+    1, comes before them, and `reason` after them. A question without an answer yields one row, in
+    which only `reason` is not null. `index` opens the index in a worker; `ask` answers a batch of
     questions.
 
-    Raises `InvalidParameter` if the column is missing or a name of an answer is taken.
+    Raises `InvalidParameter` if the column is missing, or if an answer column has a name in use.
     """
     from pyspark.sql import types
 
@@ -80,7 +80,7 @@ def answered(
     clash = sorted(more.keys() & set(frame.columns))
     if clash:
         raise InvalidParameter(
-            f"the table and the answers both have a column {clash[0]!r}; rename that of the table"
+            f"the table and the answers both have a column {clash[0]!r}; rename it in the table"
         )
     of_spark = {"long": types.LongType, "double": types.DoubleType, "string": types.StringType}
     added = [types.StructField(name, of_spark[kind]()) for name, kind in more.items()]
@@ -110,7 +110,7 @@ def answered(
 def _flat(
     column: str, questions: list[Any], answers: Iterator[Answers], width: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows of the result: the row of the question, rank, fields and reason."""
+    """Yield the rows of the result: row number of the question, rank, fields and reason."""
     for row, question in enumerate(questions):
         answer = f"column {column!r} is null" if question is None else next(answers)
         if not isinstance(answer, str):
@@ -122,7 +122,7 @@ def _flat(
 def one_by_one(
     ask: Callable[[Any], Answers], questions: Sequence[Any], errors: tuple[type[GraphAggError], ...]
 ) -> list[Answers]:
-    """Answer questions one at a time; text of one of some `errors` replaces an answer."""
+    """Answer questions one at a time; if one of `errors` is raised, its text is the answer."""
     answers: list[Answers] = []
     for question in questions:
         try:

@@ -1,8 +1,8 @@
-"""The frame of a build by Spark, the same for every kind of index.
+"""The steps that every build with Spark shares, for each kind of index.
 
-A build ends before it reads anything if the same job built the current version. Otherwise it claims
-its work folder, resumes after the last finished stage, publishes the new version, removes the
-folder, and records the job in the index.
+A build returns before it reads any input if the same job built the current version. Otherwise it
+claims its work folder, resumes after the last finished stage, publishes the new version, removes
+the folder, and records the job in the index.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JobIdentity = dict[str, Any]
-"""Identity of a job as JSON: `source`, which is its input, and its parameters."""
+"""Identity of a job as JSON: its input (`source`) and its parameters."""
 
 
 @dataclass(frozen=True)
 class SparkOptions:
-    """How Spark builds an index; the argument `engine` of the three `build` methods takes them.
+    """How Spark builds an index. Pass it as the argument `engine` of the three `build` methods.
 
     Attributes:
-        session: the session; its settings are afterward what they were. None: the session of the
+        session: the session; its settings are restored after the build. None: the session of the
             DataFrame, or the active one.
         work: folder of the unfinished job, which driver and executors share, or an address of a
             store. None: beside the index.
         items_per_task: passages that a task annotates and encodes, or entries of compressed rows
-            that it holds for communities. None: 2,000 passages, 2,000,000 entries.
+            that a task of a community build holds. None: 2,000 passages, 2,000,000 entries.
 
     Examples:
         >>> SparkOptions.from_engine("spark", "edges.parquet").items_per_task is None
@@ -62,9 +62,9 @@ class SparkOptions:
 
     @classmethod
     def from_engine(cls, engine: Engine | None, source: Any) -> SparkOptions | None:
-        """Parse the argument `engine` of `build`; None if this process builds.
+        """Parse the argument `engine` of `build`; return None if this process builds the index.
 
-        Without an engine Spark builds from a DataFrame or a table of it.
+        Without an engine, Spark builds if the source is a DataFrame or a Spark table.
         """
         if isinstance(engine, SparkOptions):
             return engine
@@ -82,11 +82,11 @@ class SparkOptions:
         progress: Progress = silent,
         force: bool = False,
     ) -> dict[str, Any]:
-        """Run a job to its end, unless it built the current version of the index.
+        """Run a job to its end, unless the same job built the current version of the index.
 
         `write` runs the stages in the work folder and publishes the version. Returns its report, or
-        the one that an earlier run noted; empty for None. `force` builds again, also over an
-        unfinished job. The settings of the session are restored afterward.
+        the one that an earlier run recorded, or an empty dict if there is no report. `force` builds
+        again and discards an unfinished job. The settings of the session are restored afterward.
         """
         spark = self.session or session_of(source.dataframe if source.is_frame else str(source))
         target = parse_location(directory)
@@ -104,9 +104,9 @@ class SparkOptions:
 
 @contextmanager
 def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) -> Iterator[None]:
-    """Context manager: claim the work folder of a job, which bad input removes.
+    """Context manager: claim the work folder of a job; remove the folder if the input is invalid.
 
-    An unfinished job over a DataFrame is discarded: its rows cannot be compared.
+    An unfinished job over a DataFrame is discarded, since its rows cannot be compared.
     """
     spark, kind = work.spark, work.kind
     check_stores(spark, *source.paths, work.location)
@@ -114,7 +114,7 @@ def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) 
     try:
         with (
             with_settings(spark, settings_for(*source.paths, work.location)),
-            described(spark, f"graphagg {kind}", f"{kind}: begins"),
+            described(spark, f"graphagg {kind}", f"{kind}: starting"),
             named_errors(),
         ):
             if not isinstance(work.location, Address):
@@ -129,11 +129,11 @@ def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) 
 
 
 Engine = Literal["local", "spark"] | SparkOptions
-"""Who builds an index: this process, or Spark with its options."""
+"""What builds an index: this process, or Spark with its options."""
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:
-    """The location of an index's unfinished job: `work`, else beside the index."""
+    """Return the location of an index's unfinished job: `work`, or a folder beside the index."""
     if work is not None:
         return parse_location(work)
     target = parse_location(directory)
@@ -145,7 +145,7 @@ def work_of(directory: Location, work: Location | None = None) -> Path | Address
 def remember(
     directory: Path | Address, kind: str, job: JobIdentity, report: dict[str, Any] | None = None
 ) -> None:
-    """Record which job built the current version, if its input is local files."""
+    """Record which job built the current version, if its input consists of local files."""
     if not _has_files(job):
         return
     manifest = current_manifest(directory, kind)
@@ -155,7 +155,7 @@ def remember(
 
 
 def recall(directory: Path | Address, kind: str, job: JobIdentity) -> dict[str, Any] | None:
-    """Read the note of `remember`; None unless this job built the current version."""
+    """Read the record of `remember`; return None unless this job built the current version."""
     if not _has_files(job):
         return None
     try:
@@ -170,7 +170,7 @@ def recall(directory: Path | Address, kind: str, job: JobIdentity) -> dict[str, 
 
 
 def _has_files(job: JobIdentity) -> bool:
-    """Whether the input of a job is local files, whose sizes and times can be compared."""
+    """Whether a job reads only local files, whose sizes and times can be compared."""
     return bool(job["source"][1])
 
 

@@ -1,11 +1,11 @@
 """Jobs that resume: the folder of an unfinished job holds its phases and the blocks of its tasks.
 
-A job that is started again continues after its last finished phase. The folder is removed when the
-index is published (`graphagg.spark.build`).
+A restarted job continues after its last finished phase. The folder is removed when the index is
+published (`graphagg.spark.build`).
 
-The folder is beside the index, or at `work`. A path is on a file system that driver and executors
-share. At an address of a store nothing is shared: tasks exchange objects, executors use their own
-disks, and the driver downloads the files of the new version before it publishes them.
+The folder is beside the index, or at `work`. A local path must be on a file system that driver and
+executors share. With the address of a store nothing is shared: tasks exchange objects, executors
+use their own disks, and the driver downloads the files of the new version before it publishes them.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _PROBES = 4  # tasks that check for a shared folder
 
 
 class SparkJob(WorkFolder):
-    """An unfinished job: runs tasks, notes results, and holds the arrays that tasks exchange.
+    """An unfinished job: runs tasks, saves results, and holds the arrays that tasks exchange.
 
-    Its folder, shared by executors and driver, or an address of a store, contains:
+    Its location is a folder shared by executors and driver, or an address of a store. It contains:
 
         job.json             identity of the job
-        <name>.json          notes: small results; of a phase, its folder
+        <name>.json          small results; for a phase, the name of its folder
         phases/<name>-<run>/ Parquet, which Spark writes and reads
         blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreArrays`
         version/             the arrays of the new version; on a store version-<run>
 
-    `kind` and `stages` name the jobs on Spark's page.
+    `kind` and `stages` name the jobs in the Spark UI.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SparkJob(WorkFolder):
 
     @property
     def blocks(self) -> Blocks:
-        """Arrays of blocks."""
+        """The blocks that tasks write."""
         return self.arrays.blocks
 
     def __getstate__(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class SparkJob(WorkFolder):
         return {"storage": self.storage, "arrays": self.arrays}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """Begin the job or continue it; earlier runs and their tasks may write no more."""
+        """Start or resume the job; earlier runs and their tasks can no longer write."""
         if isinstance(self.storage, StoreStorage):
             self.blocks.begin()  # before anything is removed
         super().claim(job, force=force, resume=resume)
@@ -93,7 +93,7 @@ class SparkJob(WorkFolder):
         super().remove()
 
     def version(self) -> FileArrays:
-        """The arrays of a new version, which `gather` brings to the publication's folder."""
+        """Return the arrays of a new version; `gather` copies them to the publication's folder."""
         if isinstance(self.storage, StoreStorage):
             run = self.storage.run
             return StoreArrays(self.storage.address / f"version-{run}", run, self.blocks)
@@ -111,7 +111,7 @@ class SparkJob(WorkFolder):
         return results
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
-        """The rows of a phase: read if it finished before, else computed and written."""
+        """Return the rows of a phase: read if it finished before, else computed and written."""
 
         def write() -> str:
             folder = f"phases/{name}-{self.blocks.run}"
@@ -122,13 +122,13 @@ class SparkJob(WorkFolder):
             return self.spark.read.parquet(self.storage.spark_path(self.stage(name, write)))
 
     def forget(self, *names: str) -> None:
-        """Remove the rows of phases, and the blocks of stages, that no later stage reads."""
+        """Remove the rows of phases and the blocks of stages that no later stage reads."""
         for name in names:
             self.blocks.remove(name)
             self.storage.remove_folders(f"phases/{name}-")
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small result; Spark's page names the jobs that compute it by its stage."""
+        """Return a small result; the Spark UI shows the jobs that compute it under its stage."""
         with self._shown(name):
             return super().note(name, make)
 
@@ -143,13 +143,13 @@ class SparkJob(WorkFolder):
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
-    """The stages that the job at a location has finished, of `stages`."""
+    """Return those of `stages` that the job at a location has finished."""
     storage = storage_at(location)
     return [name for name in stages if storage.has(f"{name}.json")]
 
 
 def check_shared(spark: SparkSession, folder: Path) -> None:
-    """Raise `JobFailed` if executors do not see the folder of a job."""
+    """Raise `JobFailed` if executors cannot see the folder of a job."""
     if str(spark.conf.get("spark.master", "local")).startswith("local"):
         return
     token = secrets.token_hex(8)
@@ -165,7 +165,7 @@ def check_shared(spark: SparkSession, folder: Path) -> None:
     finally:
         probe.unlink(missing_ok=True)
     raise JobFailed(
-        f"{folder}: an executor does not see this folder of the driver; give a folder that all "
+        f"{folder}: an executor cannot see this folder of the driver; use a folder that all "
         "machines share, or an address of a store, such as s3://bucket/work, as "
         "`SparkOptions(work=...)`"
     )

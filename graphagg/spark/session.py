@@ -1,4 +1,4 @@
-"""Spark sessions, classic or by Spark Connect, and their failures as errors of graphagg.
+"""Spark sessions, classic or with Spark Connect. Their failures become graphagg errors.
 
 Callers use DataFrames only.
 """
@@ -23,13 +23,13 @@ _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
-"""The variable that `spark-submit` sets for Python."""
+"""Environment variable that `spark-submit` sets for Python."""
 
 
 def paths_are_local() -> bool:
-    """Whether Spark reads a path without a scheme on this machine, as far as can be seen."""
+    """Whether Spark reads a path without a scheme from this machine, as far as we can detect."""
     if os.environ.keys() & {"HADOOP_CONF_DIR", "YARN_CONF_DIR"}:
-        return False  # they may name another file system as the default one
+        return False  # they may set another default file system
     if SUBMITTED not in os.environ:
         return True
     from pyspark.java_gateway import launch_gateway
@@ -48,13 +48,13 @@ def create_session(
 ) -> SparkSession:
     """Start a session, or return the one that `spark-submit` started.
 
-    `master` is for instance `local[2]` (None: of `spark-submit`, else `local[*]`); `remote` is a
-    Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
+    `master` is for instance `local[2]` (None: the master of `spark-submit`, or `local[*]`).
+    `remote` is a Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
 
     Raises:
-        MissingExtra: PySpark, or what Spark Connect needs, is not installed.
+        MissingExtra: PySpark or a dependency of Spark Connect is not installed.
         InvalidParameter: both master and remote are given.
-        JobFailed: no session starts.
+        JobFailed: the session cannot be started.
     """
     with needs("pyspark", "spark"):
         from pyspark import SparkConf
@@ -64,7 +64,7 @@ def create_session(
             f"both master {master!r} and remote {remote!r} are given, expected one of them; a "
             "Spark Connect server has its own master"
         )
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this Python too
     builder = SparkSession.builder.appName(name)
     submitted = SUBMITTED in os.environ
     if remote is None and master is None and not submitted:
@@ -80,12 +80,12 @@ def create_session(
         for key, value in _LOCAL_SETTINGS.items():
             builder = builder.config(key, value)
     if submitted and not SparkConf().contains("spark.log.level"):
-        builder = builder.config("spark.log.level", "WARN")  # before Spark writes 50 lines of INFO
+        builder = builder.config("spark.log.level", "WARN")  # else Spark logs 50 lines of INFO
     for key, value in (settings or {}).items():
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
-    except Exception as error:  # Py4J's, gRPC's and PySpark's errors have no base in common
+    except Exception as error:  # Py4J, gRPC and PySpark errors share no base class
         raise JobFailed(
             f"no Spark session at {remote or master or 'the master of spark-submit'}: "
             f"{cause(error)}; check the address, Java 17 (JAVA_HOME) and the settings"
@@ -106,7 +106,7 @@ def _check_connect() -> None:
 
 
 def is_classic(spark: SparkSession) -> bool:
-    """Whether the session runs with a JVM in this process; a Spark Connect session does not."""
+    """Whether this process has the JVM of the session; with Spark Connect it has none."""
     return "connect" not in type(spark).__module__
 
 
@@ -114,7 +114,7 @@ def is_classic(spark: SparkSession) -> bool:
 def session(
     name: str, master: str | None = None, remote: str | None = None
 ) -> Iterator[SparkSession]:
-    """Context manager: a session for one job; a session that was active before is not stopped."""
+    """Context manager: a session for one job; an already active session is used and not stopped."""
     before = active_session()
     spark = before or create_session(name, master, remote=remote)
     try:
@@ -126,7 +126,7 @@ def session(
 
 
 def active_session() -> SparkSession | None:
-    """The session that is active in this process."""
+    """Return the active session of this process, if any."""
     with needs("pyspark", "spark"):
         from pyspark.sql import SparkSession
     active: SparkSession | None = SparkSession.getActiveSession()
@@ -135,7 +135,7 @@ def active_session() -> SparkSession | None:
 
 @contextmanager
 def described(spark: SparkSession | None, group: str, text: str) -> Iterator[None]:
-    """Context manager: name jobs on Spark's page that start meanwhile; not by Spark Connect."""
+    """Context manager: name jobs that start inside it in the Spark UI; not with Spark Connect."""
     if spark is None or not is_classic(spark):
         yield
         return
@@ -151,7 +151,7 @@ def described(spark: SparkSession | None, group: str, text: str) -> Iterator[Non
 
 @contextmanager
 def with_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Context manager: change settings of a session, and set them back afterward."""
+    """Context manager: change settings of a session, and restore them afterward."""
     before = {key: spark.conf.get(key, None) for key in settings}
     for key, value in settings.items():
         spark.conf.set(key, value)
@@ -170,20 +170,20 @@ SMALL_DRIVER = {
     "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
     "spark.sql.execution.rangeExchange.sampleSizePerPartition": "20",
 }
-"""Settings under which no data collect in the driver.
+"""Settings that keep data out of the driver.
 
-Joins shuffle: no side has to fit the driver. A sort by ranges samples 20 rows per partition through
-the driver, a fifth of Spark's default; partitions stay within some 15 % of each other.
+Joins shuffle, so no side has to fit in the driver. A range sort samples 20 rows per partition in
+the driver, a fifth of Spark's default; partition sizes stay within some 15 % of each other.
 """
 
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Context manager: raise the graphagg error of a task in place of Spark's.
+    """Context manager: raise the graphagg error of a task instead of the Spark error around it.
 
     Raises:
         WriteFailed: a disk is full.
-        JobFailed: Spark gave up for another reason.
+        JobFailed: the Spark job failed for another reason.
     """
     try:
         yield
@@ -197,7 +197,7 @@ def named_errors() -> Iterator[None]:
             raise named from None
         if any(words in str(failure) for words in _FULL):
             raise errors.WriteFailed(
-                f"a task found no space on the disk ({cause(failure)}); the index that was there "
+                f"a task found no space on the disk ({cause(failure)}); the existing index "
                 "is unchanged. Free space for the index and spark.local.dir; the same "
                 "command then resumes after the last finished stage"
             ) from failure
@@ -208,7 +208,7 @@ def named_errors() -> Iterator[None]:
 _HINTS = (
     (
         "No module named 'graphagg'",
-        "; executors run another Python: set PYSPARK_PYTHON to one that has graphagg, on every "
+        "; executors run a different Python: set PYSPARK_PYTHON to one that has graphagg, on every "
         "machine, before the session starts, or ship it (--archives, --py-files)",
     ),
     (
@@ -226,15 +226,15 @@ _HINTS = (
         "guide on clusters",
     ),
 )
-"""Words of a failure, and what to do about it."""
+"""Part of an error message, and a hint that says how to fix it."""
 
 
 _FULL = ("No space left on device", "Disk quota exceeded")
-"""How Python and Java both word a full disk."""
+"""Messages of Python and Java for a full disk."""
 
 
 def cause(failure: BaseException) -> str:
-    """Summarize a failure of Spark in one line of its traceback."""
+    """Summarize a Spark failure with one line of its traceback."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     for match in map(_CAUSE_LINE.match, reversed(lines)):
         if match and not match[1].endswith(_WRAPPERS):
@@ -244,16 +244,16 @@ def cause(failure: BaseException) -> str:
 
 _CAUSE_LINE = re.compile(r"(?:Caused by: )?((?:\w+\.)*\w*(?:Error|Exception|Exit)): (.+)")
 _WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
-"""Errors that only wrap another one."""
+"""Errors that only wrap another error."""
 
 
 def _named(traceback: str) -> GraphAggError | None:
-    """The graphagg error in a traceback, if any."""
+    """Return the graphagg error in a traceback, if any."""
     for line in traceback.splitlines():
         match = _ERROR_LINE.search(line)
         kind = getattr(errors, match[1], None) if match else None
         if match and isinstance(kind, type) and issubclass(kind, GraphAggError):
-            error = kind.__new__(kind)  # some classes take other arguments than a message
+            error = kind.__new__(kind)  # some classes do not take a message as argument
             GraphAggError.__init__(error, match[2])
             return error
     return None

@@ -1,4 +1,4 @@
-"""Input that only Spark can read: DataFrames of the caller's session, and tables by their names."""
+"""Input that only Spark can read: DataFrames of the caller's session, and named tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 TABLE = "table:"
-"""A source that begins so names a table: `table:sales.edges`, ``table:delta.`s3a://lake/e` ``."""
+"""Prefix of a source that names a table: `table:sales.edges`, ``table:delta.`s3a://lake/e` ``."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class SparkInput:
     """The source of a job's input.
 
     Attributes:
-        dataframe: a DataFrame; None: paths.
-        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
+        dataframe: a DataFrame, or None if the source is `paths`.
+        paths: a table (`table:NAME`), or paths of files and folders, or patterns, that Spark reads.
     """
 
     dataframe: DataFrame | None
@@ -36,21 +36,21 @@ class SparkInput:
 
     @property
     def is_frame(self) -> bool:
-        """Whether it is a DataFrame, which a later run cannot compare."""
+        """Whether the source is a DataFrame, which a later run cannot compare."""
         return self.dataframe is not None
 
     @property
     def origin(self) -> DataFrame | str:
-        """The DataFrame, or the table or the first path."""
+        """The DataFrame, the table, or the first path."""
         return self.paths[0] if self.dataframe is None else self.dataframe
 
     @property
     def hadoop_paths(self) -> list[str]:
-        """The paths as Spark reads them."""
+        """The paths in the form that Spark reads."""
         return [hadoop_path(path) for path in self.paths]
 
     def seen(self) -> list[Any]:
-        """What identifies the input: its paths, and size and time of each file, if all are seen."""
+        """Return the input's identity: its paths, and each file's size and time if all are seen."""
         if self.is_frame:
             return ["DataFrame", []]
         paths, files = zip(*map(fingerprint, self.paths), strict=True)
@@ -61,13 +61,13 @@ class SparkInput:
 
 
 def is_frame(source: Any) -> bool:
-    """Whether a source is a Spark DataFrame, classic or of Spark Connect; loads no PySpark."""
+    """Whether a source is a DataFrame of Spark or Spark Connect. Does not import PySpark."""
     home = type(source).__module__
     return home.startswith("pyspark.sql.") and hasattr(source, "sparkSession")
 
 
 def is_table(source: Any) -> bool:
-    """Whether a source names a table of Spark."""
+    """Whether a source names a Spark table."""
     return isinstance(source, str) and source.startswith(TABLE)
 
 
@@ -77,33 +77,33 @@ def is_of_spark(source: Any) -> bool:
 
 
 def by_spark(engine: str | None, source: Any) -> bool:
-    """Whether Spark builds: by its name, or because only Spark reads the source."""
+    """Whether Spark builds: `engine` is "spark", or only Spark can read the source."""
     if engine is not None:
         one_of("engine", engine, ("local", "spark"))
     if engine == "local" and is_of_spark(source):
         raise InvalidParameter(
-            'engine is "local", but only Spark reads the input; give `engine="spark"`, or what '
-            "the DataFrame holds as Arrow: frame.toArrow()"
+            'engine is "local", but only Spark reads the input; use `engine="spark"`, or '
+            "convert the DataFrame to Arrow: frame.toArrow()"
         )
     return engine == "spark" or is_of_spark(source)
 
 
 def session_of(source: Any) -> SparkSession:
-    """The session of a DataFrame, else the active one; `InvalidParameter` if there is none."""
+    """Return the session of a DataFrame, or the active one; `InvalidParameter` if there is none."""
     if is_frame(source):
         session: SparkSession = source.sparkSession
         return session
     active = active_session()
     if active is None:
         raise InvalidParameter(
-            f"{source}: no Spark session is active; start one, or give it as "
+            f"{source}: no Spark session is active; start one, or pass it as "
             "`engine=SparkOptions(session)`"
         )
     return active
 
 
 def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
-    """The DataFrame, or the table that a source names; None for paths."""
+    """Return the DataFrame, or the table that a source names; None for paths."""
     if is_frame(source):
         frame: DataFrame = source
         return frame
@@ -111,13 +111,13 @@ def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
         return None
     with readable(source):
         table = spark.table(source.removeprefix(TABLE))
-        _ = table.schema  # Spark Connect looks for the table only when it is asked something
+        _ = table.schema  # Spark Connect does not look up the table before its first use
     return table
 
 
 @contextmanager
 def readable(source: object) -> Iterator[None]:
-    """Context manager: raise what Spark cannot find or understand as `UnreadableFile`."""
+    """Context manager: raise `UnreadableFile` if Spark cannot find or read the source."""
     from pyspark.errors import AnalysisException
 
     try:
@@ -127,7 +127,7 @@ def readable(source: object) -> Iterator[None]:
 
 
 def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
-    """The rows of a DataFrame, of `table:NAME` or of Parquet."""
+    """Return the rows of a DataFrame, of `table:NAME` or of Parquet files."""
     table = frame_of(spark, source)
     if table is not None:
         return table
@@ -138,15 +138,15 @@ def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
 
 
 def seen_path(source: str) -> Path | None:
-    """The local path of what Spark reads or writes; None elsewhere."""
+    """Return the local path of a source; None if Spark reads it from another file system."""
     path = local_path(source)
     return path if source.startswith("file:") or paths_are_local() else None
 
 
 def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[str]:
-    """Suffixes of the files at paths except hidden ones, in lower case and without `.gz`.
+    """Return the suffixes of the visible files at paths, in lower case and without `.gz`.
 
-    Spark lists a path without a suffix that this machine does not see.
+    Spark lists the files if this machine cannot see all paths and a path has no suffix.
     """
     seen = [path for path in map(seen_path, paths) if path is not None and path.exists()]
     names = [path.rstrip("/").rpartition("/")[2] for path in paths]
@@ -164,15 +164,15 @@ def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[
 
 
 def called(source: Any) -> str:
-    """The name of a source in messages."""
+    """Return the name of a source in messages."""
     if is_frame(source):
         return "the DataFrame"
     return source if isinstance(source, str) else ", ".join(map(str, source))[:200]
 
 
 def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]) -> None:
-    """Raise `error` if a used column occurs twice, as after a join."""
-    plain = [column.casefold() for column in frame.columns]  # as Spark compares them
+    """Raise `error` if a used column occurs more than once, as after a join."""
+    plain = [column.casefold() for column in frame.columns]  # Spark ignores case
     for name in names:
         count = plain.count(name.casefold())
         if count > 1:
@@ -183,15 +183,15 @@ def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]
 
 
 def hadoop_path(source: str) -> str:
-    """A path as Spark reads it: a store with Hadoop's scheme, else unchanged."""
+    """Return a path for Spark: a store gets Hadoop's scheme, other paths stay unchanged."""
     try:
         return spark_path(source)
     except InvalidParameter:
-        return source  # Spark may know what graphagg does not
+        return source  # Spark may support schemes that graphagg does not
 
 
 def settings_for(*locations: Location) -> dict[str, str]:
-    """Hadoop settings for the stores of some locations."""
+    """Return the Hadoop settings for the stores at some locations."""
     settings: dict[str, str] = {}
     for location in locations:
         with suppress(InvalidParameter):
@@ -201,7 +201,7 @@ def settings_for(*locations: Location) -> dict[str, str]:
 
 
 def check_stores(spark: SparkSession, *locations: Location) -> None:
-    """Raise `InvalidParameter` if Spark lacks the file system of a store, which needs jars."""
+    """Raise `InvalidParameter` if Spark lacks the jars for the file system of a store."""
     if not is_classic(spark):
         return  # the server checks
     settings = spark.sparkContext._jsc.hadoopConfiguration()
@@ -209,7 +209,7 @@ def check_stores(spark: SparkSession, *locations: Location) -> None:
     for scheme in sorted({str(_scheme_of(each)) for each in locations} & set(_PACKAGES)):
         try:
             jvm.org.apache.hadoop.fs.FileSystem.getFileSystemClass(scheme, settings)
-        except Exception as error:  # Py4J's
+        except Exception as error:  # a Py4J error
             version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
             how = f": --packages {_PACKAGES[scheme].format(version)}"
             raise InvalidParameter(
@@ -226,7 +226,7 @@ _PACKAGES = {
 
 
 def _scheme_of(location: Location) -> str | None:
-    """Hadoop's scheme of a location on a store; None for a table and a local path."""
+    """Return Hadoop's scheme for a location on a store; None for a table or a local path."""
     text = str(location)
     if is_table(text):
         return None
@@ -235,7 +235,7 @@ def _scheme_of(location: Location) -> str | None:
 
 
 def refuse(**given: Any) -> None:
-    """Raise `InvalidParameter` for an argument that Spark does not take."""
+    """Raise `InvalidParameter` for an argument that a build with Spark does not support."""
     for name, value in given.items():
         if value is not None and value != ():
             raise InvalidParameter(
@@ -245,5 +245,5 @@ def refuse(**given: Any) -> None:
 
 
 def quoted(column: str) -> str:
-    """A column's name in SQL, where a dot would mean a field."""
+    """Quote a column name for SQL, where an unquoted dot would mean a field."""
     return "`" + re.sub("`", "``", column) + "`"

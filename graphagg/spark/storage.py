@@ -1,7 +1,7 @@
-"""Storage of a job on an object store, and the local folder of a process for copies.
+"""Storage of a job on an object store, and the local scratch folder for copies.
 
-A store has no locks. A job that is submitted again takes the folder over, and the run before ends
-before it notes another result; see `graphagg.execution.blocks`.
+A store has no locks. A job that is submitted again takes over the folder, and the earlier run stops
+before it saves another result; see `graphagg.execution.blocks`.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.work import RUNS, FolderStorage, write_content
 
 _DISKS = ("SPARK_EXECUTOR_DIRS", "LOCAL_DIRS", "SPARK_LOCAL_DIRS")
-"""Variables in which Spark's managers (standalone, YARN, Kubernetes) name an executor's disks."""
+"""Variables in which Spark's cluster managers (standalone, YARN, Kubernetes) list local disks."""
 _STORES: dict[Address, Store] = {}
 
 
 class StoreStorage(FolderStorage):
-    """Objects below an address in place of files.
+    """Storage that keeps objects under an address instead of files.
 
-    `run` names the scratch folder of this run on every machine; empty: a random name.
+    `run` names the scratch folder of this run on every machine. If empty, the name is random.
     """
 
     def __init__(self, address: Address, run: str = "") -> None:
         self.address, self.run = address, run or secrets.token_hex(8)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tasks get all of it: there is no lock."""
+        """Tasks get all attributes, since there is no lock to leave out."""
         return self.__dict__
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class StoreStorage(FolderStorage):
         return io.BytesIO(self._store.read(name))
 
     def local(self, name: str) -> Path:
-        """The path of an object's local copy, downloaded once."""
+        """Return the path of an object's local copy, downloaded once."""
         path = scratch_folder(self.run) / f"{self.address.name}.{name}"
         if not path.exists():
             partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -62,22 +62,22 @@ class StoreStorage(FolderStorage):
         return path
 
     def spark_path(self, name: str) -> str:
-        """The address of an object or folder as Spark reads it."""
+        """Return the address of an object or folder in the form that Spark reads."""
         return (self.address / name).hadoop
 
     def has(self, name: str) -> bool:
-        """Whether there is an object of this name."""
+        """Whether an object with this name exists."""
         return self._store.size(name) is not None
 
     def names(self, folder: str = "") -> list[str]:
-        """Names of the objects below a folder, relative to it."""
+        """Return the names of the objects under a folder, relative to it."""
         start = len(folder) + 1 if folder else 0
         return [name[start:] for name in self._store.listed(folder)]
 
     def write(
         self, files: Mapping[str, bytes | Array], check: Callable[[], None] = lambda: None
     ) -> None:
-        """Put objects; `check` is called before any of them is put."""
+        """Write objects. `check` is called before the first write."""
         check()
 
         def put(name: str) -> None:
@@ -92,21 +92,21 @@ class StoreStorage(FolderStorage):
         self._store.remove(names)
 
     def remove_folders(self, prefix: str) -> None:
-        """Remove the folders whose names begin so."""
+        """Remove the folders whose names start with `prefix`."""
         parent, _, name = prefix.rpartition("/")
         for folder in self._store.folders(parent):
             if folder.startswith(name):
                 self._store.remove_folder(f"{parent}/{folder}")
 
     def lock(self) -> None:
-        """Do nothing."""
+        """Do nothing: a store has no locks."""
 
     def release(self) -> None:
         """Remove local copies."""
         shutil.rmtree(_disk() / f"graphagg-{self.run}", ignore_errors=True)
 
     def empty(self) -> None:
-        """Remove everything but the names of runs."""
+        """Remove everything except the objects that name the runs."""
         old = [name for name in self._store.listed() if f"/{RUNS}/" not in name]
         in_parallel(lambda name: self._store.remove([name]), old)
 
@@ -117,21 +117,21 @@ class StoreStorage(FolderStorage):
 
 
 def storage_at(location: Path | Address) -> FolderStorage:
-    """The storage of a folder, or of an address of a store."""
+    """Return the storage for a folder, or for an address of a store."""
     if isinstance(location, Address):
         return StoreStorage(location)
     return FolderStorage(location)
 
 
 def store_of(address: Address) -> Store:
-    """The store of an address; one per process."""
+    """Return the store of an address; each process opens it once."""
     if address not in _STORES:
         _STORES[address] = Store(address)
     return _STORES[address]
 
 
 def scratch_folder(run: str) -> Path:
-    """The local folder of a run, shared by the workers of an executor; created if missing."""
+    """Return the run's local folder, which an executor's workers share; create it if missing."""
     folder = _disk() / f"graphagg-{run}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

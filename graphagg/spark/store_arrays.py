@@ -1,7 +1,7 @@
 """Arrays of a job whose driver and executors share only a store.
 
-An array is one object per range. A process that maps it downloads all ranges once. Files that a
-library writes are kept whole.
+An array is stored as one object per range of rows. A process that maps it downloads all ranges
+once. A file that a library writes is stored as one object.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _HEAD, _WHOLE = "head.json", "whole"
 
 
 class StoreArrays(FileArrays):
-    """Arrays in objects below an address.
+    """Arrays stored as objects under an address.
 
         <name>/head.json     dtype and shape
         <name>/<start>       rows from `start` on, as bytes
         whole/<file name>    files that tasks wrote
 
-    `run` names the scratch folder of this run, in which a process keeps copies.
+    `run` names the scratch folder of this run, where each process keeps local copies.
     """
 
     def __init__(self, address: Address, run: str, blocks: Blocks) -> None:
@@ -46,13 +46,13 @@ class StoreArrays(FileArrays):
         self.address, self.run = address, run
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros."""
+        """Create an array of zeros."""
         self._remove(name)
         head = {"dtype": np.lib.format.dtype_to_descr(np.dtype(dtype)), "shape": list(shape)}
         self._store.write(f"{name}/{_HEAD}", json.dumps(head).encode())
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Put a range."""
+        """Write a range of rows."""
         self.blocks.check_run()
         if len(rows):
             dtype, _ = self._head(name)
@@ -60,7 +60,7 @@ class StoreArrays(FileArrays):
             self._store.write(f"{name}/{start:015d}", values.tobytes())
 
     def exists(self, name: str) -> bool:
-        """Whether there is such an array."""
+        """Whether an array with this name exists."""
         objects = (f"{name}/{_HEAD}", f"{_WHOLE}/{name}.npy")
         return any(self._store.size(each) is not None for each in objects)
 
@@ -71,7 +71,7 @@ class StoreArrays(FileArrays):
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Context manager: a folder of this process; at the end its files become objects."""
+        """Context manager: a folder of this process; its files are uploaded at the end."""
         with TemporaryDirectory(dir=scratch_folder(self.run)) as folder:
             yield Path(folder)
             for path in sorted(Path(folder).iterdir()):
@@ -93,12 +93,12 @@ class StoreArrays(FileArrays):
         return scratch_folder(self.run) / f"{self.address.name}.{file_name}"
 
     def path(self, file_name: str) -> Path:
-        """The path of a local copy, downloaded once."""
+        """Return the path of a local copy, downloaded once."""
         path = self._local(file_name)
         if path.exists():
             return path
         with _alone(path):
-            if not path.exists():  # another worker of this executor may have brought it
+            if not path.exists():  # another worker may have downloaded it
                 partial = path.with_name(f".{path.name}.{os.getpid()}.part")
                 self._bring(file_name, partial)
                 os.replace(partial, path)
@@ -129,7 +129,7 @@ class StoreArrays(FileArrays):
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Context manager: one process of a machine at a time downloads a file; the others wait."""
+    """Context manager: one process per machine downloads a file; the other processes wait."""
     lock = path.with_name(f".{path.name}.lock")
     while True:
         try:

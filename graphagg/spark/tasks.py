@@ -1,7 +1,7 @@
 """Runs the tasks of a stage on Spark's executors.
 
-Large data stay on the executors: a task writes arrays into a folder that it shares with the driver,
-or to a store, and returns a few numbers.
+Large data stay on the executors: a task writes arrays to a folder shared with the driver, or to a
+store, and returns only a few numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def run_tasks(spark: SparkSession, count: int, task: TaskFunction) -> list[Stats]:
-    """Run `task(i)` for i below `count`, each as a Spark task, which may run more than once.
+    """Run `task(i)` for each i below `count` as a Spark task, which may run more than once.
 
-    Returns the result of each task in the order of i: integers and bytes by name, and `block`.
+    Returns the results in the order of i. Each maps names to integers or bytes; `block` is i.
     """
     if count == 0:
         return []
@@ -31,10 +31,10 @@ def run_tasks(spark: SparkSession, count: int, task: TaskFunction) -> list[Stats
 def write_blocks(
     frame: DataFrame, write: Callable[[int, pa.Table], Stats], number: str = ""
 ) -> list[Stats]:
-    """Call `write(block, rows)` for each partition that is not empty, or each value of a column.
+    """Call `write(block, rows)` for each nonempty partition, or for each value of a column.
 
-    Returns the results in the order of the blocks: the numbers of partitions, or values of the
-    column `number`, of which a partition may hold several.
+    Returns the results in the order of the blocks. A block is the number of a partition, or a
+    value of the column `number`; a partition may hold several values.
     """
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -42,7 +42,7 @@ def write_blocks(
         import pyarrow.compute as pc
         from pyspark import TaskContext
 
-        gc.freeze()  # after each task Spark collects garbage among all objects of all modules
+        gc.freeze()  # Spark runs the garbage collector after each task, over all objects
         batches = [batch for batch in batches if batch.num_rows]
         if not batches:
             return
@@ -60,7 +60,7 @@ _peaks = [0]
 
 
 def task_peak() -> int:
-    """Bytes of memory that a Python worker of a task had at most, of all tasks so far."""
+    """Return the peak memory in bytes of a Python worker, over all tasks so far."""
     return max(_peaks)
 
 

@@ -139,5 +139,5 @@ def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path, jo
 def test_a_folder_that_no_executor_sees(apart: Apart, tmp_path: Path) -> None:
     edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(7))
     done = apart.submit("communities", apart.put(edges), tmp_path / "out").wait()
-    assert done.code == 1 and "an executor does not see this folder" in done.out
+    assert done.code == 1 and "an executor cannot see this folder" in done.out
     assert "stage" not in done.out and not (tmp_path / "out" / "manifest.json").exists()

@@ -1,1 +1,1 @@
-"""Graphs of up to a billion edges in one process: CPU, peak memory, bytes, and their slopes."""
+"""Graphs of up to a billion edges in one process: CPU, peak memory and bytes by graph size."""

@@ -1,13 +1,13 @@
 """Communities and embeddings of large graphs in one process, by size.
 
-    python -m benchmarks.graphs.large        missing sizes, and the tables
+    python -m benchmarks.graphs.large        run missing sizes, then print the tables
     python -m benchmarks.graphs.large --job embed --edges 1e6 --edges 1e7
     python -m benchmarks.graphs.large --file edges.npy --kind two-mode --name linux
-    python -m benchmarks.graphs.large --table                    the tables of the sizes measured
+    python -m benchmarks.graphs.large --table                    only the tables
 
-Each size of each job is a file under build/bench/large, so that a run can be stopped and goes on;
-a build of communities that was stopped goes on too. Graphs are generated: a power law of degrees,
-ten edges per vertex, three in four within groups of 500 (`benchmarks.scaling.inputs`). Linux.
+Each size of each job is saved in a file under build/bench/large, so an interrupted run can resume;
+an interrupted build of communities resumes too. Graphs are generated: a power law of degrees, ten
+edges per vertex, three in four within groups of 500 (`benchmarks.scaling.inputs`). Linux only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--job", choices=JOBS, action="append")
     parser.add_argument("--edges", type=float, action="append", help="sizes; default: by job")
-    parser.add_argument("--file", type=Path, help="a graph of your own in place of generated ones")
+    parser.add_argument("--file", type=Path, help="your own graph instead of a generated one")
     parser.add_argument("--kind", default="undirected")
     parser.add_argument("--name", help="name of the graph of --file")
     parser.add_argument("--table", action="store_true")
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def run(folder: Path, job: str, name: str, source: Path | int, kind: str) -> None:
-    """Measure a build, unless it was measured before."""
+    """Measure a build, unless its result already exists."""
     result = folder / f"{job}.{name}.json"
     if result.exists():
         return
@@ -87,7 +87,7 @@ def run(folder: Path, job: str, name: str, source: Path | int, kind: str) -> Non
 
 
 def results(folder: Path, job: str) -> dict[str, dict[str, Any]]:
-    """What was measured, by name, the smallest graph first."""
+    """Return the measurements by name, smallest graph first."""
     found = {
         path.name.split(".")[1]: json.loads(path.read_text(encoding="utf-8"))
         for path in folder.glob(f"{job}.*.json")
@@ -96,7 +96,7 @@ def results(folder: Path, job: str) -> dict[str, dict[str, Any]]:
 
 
 def write(report: Report, job: str, found: dict[str, dict[str, Any]]) -> None:
-    """A table of a job's sizes, and the slope over the generated ones."""
+    """Report a table of a job's sizes, and the slope over the generated graphs."""
     if not found:
         return
     report.heading(f"Large graphs: {job}")

@@ -1,8 +1,8 @@
 """Cold and warm community queries: `python -m benchmarks.graphs.large.asking INDEX`.
 
-Each set of random seeds is asked twice. Before the first of all, the files of the index leave the
-kernel's cache; so the first time is that of a cold cache, as wall time, as long as the seeds share
-little. The second is warm, as CPU of the thread.
+Each set of random seeds is queried twice. Before the first query, the files of the index are
+dropped from the page cache. So the first query of each set has a cold cache, as far as the sets
+share no data; it is measured in wall time. The second is warm, and measured in CPU of the thread.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def print_queries(index: CommunityIndex) -> None:
 
 
 def queries(index: Any) -> dict[str, list[float]]:
-    """Milliseconds of queries from random seeds.
+    """Measure queries from random seeds, in milliseconds.
 
-    `hubs`: of `fused`, with one of the vertices of most edges among the seeds.
+    `hubs`: method `fused`, with one of the vertices of highest degree among the seeds.
 
     Returns:
-        For each method p50 and p99 of CPU warm, then of wall time when seeds are first asked for.
+        For each method p50 and p99 of warm CPU time, then of the wall time of the first query.
     """
     generator, n = np.random.default_rng(1), len(index)
     degrees = np.diff(index.snapshot.neighborhoods.sets.indptr)
     filled = np.flatnonzero(degrees)
-    # Drawn by position, since a choice without replacement permutes all; equal seeds count once.
+    # `choice` without replacement would permute all vertices, so we draw and remove duplicates.
     drawn = [np.unique(filled[generator.integers(0, len(filled), SEEDS)]) for _ in range(QUERIES)]
     largest = filled[np.argsort(degrees[filled])[-QUERIES:]]
     hubs = [np.unique([*seeds[1:], hub]) for seeds, hub in zip(drawn, largest, strict=False)]

@@ -1,9 +1,9 @@
 """A build in a fresh process: `python -m benchmarks.graphs.large.cell JOB EDGES OUT RESULT`.
 
-Kernels are compiled on a small graph, or an empty Spark job is run, before the clock starts. The
-peak is `VmHWM`, which counts the pages of mapped files while they are mapped. Jobs by Spark take
-two cores of this machine (`local[2]`) and pieces of the default size; their CPU is that of the JVM
-and of all Python processes together, by a control group where one can be made.
+Before the clock starts, kernels are compiled on a small graph, or an empty Spark job runs. The
+peak is `VmHWM`, which counts the pages of mapped files while they are mapped. Spark jobs use two
+cores of this machine (`local[2]`) and pieces of the default size. Their CPU is the sum over the JVM
+and all Python processes, measured with a control group if one can be created.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def built(job: str, edges: Any, out: Path, kind: Any, spark: Any = None, **given: Any) -> Any:
-    """Build an index of a job, in process or by Spark."""
+    """Build the index of a job, in this process or with Spark."""
     from graphagg.spark import SparkOptions
 
     engine = None if spark is None else SparkOptions(spark)
@@ -68,7 +68,7 @@ def built(job: str, edges: Any, out: Path, kind: Any, spark: Any = None, **given
 def measured(
     build: Callable[..., Any], result: str, job: str, clock: Callable[[], float] = time.process_time
 ) -> None:
-    """Run a build, keep what it took, and then the times of its queries."""
+    """Run a build, save its cost, and then the times of its queries."""
     stages: dict[str, float] = {}
     wall, start = time.monotonic(), clock()
 
@@ -84,13 +84,13 @@ def measured(
             "counts": dict(index.manifest.counts),
             "cpu_at_the_end_of": stages,
         }
-        save(result, figures)  # kept even where the queries are stopped
+        save(result, figures)  # saved even if the queries are interrupted
         if job == "communities" and clock is time.process_time:
             save(result, figures | {"queries": queries(index)})
 
 
 def by_spark(job: str, edges: str, out: Path, result: str, kind: str) -> None:
-    """Measure a build by Spark, after an empty job."""
+    """Measure a build with Spark, after an empty job."""
     from graphagg.spark.session import create_session
 
     scratch = Path(f"{out}.spark")
@@ -111,7 +111,7 @@ def save(result: str, figures: dict[str, Any]) -> None:
 
 
 def peer(job: str, edges: str, kind: str) -> dict[str, Any]:
-    """A peer's index of the same neighborhoods, from lists in memory; making those is not timed."""
+    """Measure a peer's index of the same neighborhoods, built from lists in memory (not timed)."""
     from graphagg.graph import load_graph
 
     graph = load_graph(edges, kind)

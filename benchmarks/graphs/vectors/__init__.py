@@ -1,1 +1,1 @@
-"""Quality of embeddings: link prediction and node classification, beside controls."""
+"""Quality of embeddings: link prediction and node classification, compared with controls."""

@@ -1,7 +1,7 @@
-"""Node classification by the protocol of DeepWalk (KDD 2014, section 5).
+"""Node classification with the protocol of DeepWalk (KDD 2014, section 5).
 
-One-vs-rest logistic regression is trained on a share of the labeled nodes; each other node gets as
-many labels as it truly has. Micro and macro F1, over shuffles.
+One-vs-rest logistic regression is trained on a share of the labeled nodes. For each other node it
+predicts as many labels as the node has. The result is micro and macro F1 over several shuffles.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FRACTIONS = (0.1, 0.5)
 
 
 def read_benchmark_graph(path: Path, kind: GraphKind = "undirected") -> Graph:
-    """Load a graph as its authors publish it, also MATLAB's `network` and `.jlg`."""
+    """Load a graph in the format that its authors publish, also MATLAB's `network` and `.jlg`."""
     if path.suffix == ".mat":
         return load_graph(loadmat(path)["network"], kind)
     return load_graph(path, kind, header=True if path.suffix == ".jlg" else None)
@@ -42,10 +42,10 @@ def classify(vectors: Array, labels: Array, fraction: float, seed: int) -> F1:
     """Train on a share of the nodes and score on the rest.
 
     Args:
-        vectors: `[s, d]` of the labeled nodes; their rows are brought to length 1.
+        vectors: `[s, d]` vectors of the labeled nodes; rows are normalized to length 1.
         labels: `[s, L]` bool.
-        fraction: share that is trained on.
-        seed: of the shuffle.
+        fraction: share of training nodes.
+        seed: seed of the shuffle.
     """
     order = np.random.default_rng(seed).permutation(len(vectors))
     train, test = np.split(order, [max(1, int(fraction * len(order)))])
@@ -60,7 +60,7 @@ def classify(vectors: Array, labels: Array, fraction: float, seed: int) -> F1:
 
 
 def score(scores: Array, labels: Array) -> F1:
-    """F1 when each node is given its number of true labels, by the highest scores."""
+    """Compute F1; each node gets the labels of highest score, as many as it has true labels."""
     ranks = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
     chosen = ranks < labels.sum(axis=1)[:, None]
     both = (f1_score(labels, chosen, average=kind, zero_division=0) for kind in ("micro", "macro"))
@@ -68,7 +68,7 @@ def score(scores: Array, labels: Array) -> F1:
 
 
 def read_labels(path: Path, vertices: VertexIds) -> Array:
-    """Matrix `[n, L]` bool of a `.cmty` file: line i holds the vertices with label i."""
+    """Read a `.cmty` file as a bool matrix `[n, L]`: line i has the vertices with label i."""
     lines = read_bytes(path).decode("utf-8").splitlines()
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     matrix = np.zeros((len(vertices), len(rows)), dtype=np.bool_)

@@ -1,10 +1,10 @@
-"""Measure an embedding, always beside controls that it must be better than.
+"""Measure an embedding, always together with controls that it must beat.
 
-Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
-of the unnormalized vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
-are (uniform ones are easy: their degrees give them away). Node classification: DeepWalk's protocol.
-Compared with it are the same graph embedded without a partition (`control`), random vectors
-with the same propagation (`random`), common neighbors and Adamic-Adar.
+Link prediction: some edges are held out, the rest is embedded, and pairs are scored with the dot
+product of the unnormalized vectors and with cosine. Negatives are drawn uniformly, or in proportion
+to degrees (uniform ones are easy to recognize by their degrees). Node classification uses
+DeepWalk's protocol. The baselines are the same graph embedded without a partition (`control`),
+random vectors with the same propagation (`random`), common neighbors and Adamic-Adar.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from graphagg.progress import Progress, silent
 Embedder = Callable[[NetworkMatrix, EmbeddingConfig], Array]
 
 HITS = 50
-_ITERATIONS = 5  # of the control
+_ITERATIONS = 5  # power iterations of the control
 
 
 def embed_whole(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
-    """ProNE of the whole matrix by one randomized SVD with 5 power iterations, `[N, d]`.
+    """Run ProNE on the whole matrix: one randomized SVD with 5 power iterations, `[N, d]`.
 
-    Same matrix and propagation as `build.embed`; neither pieces nor a merge.
+    The matrix and the propagation are those of `build.embed`, but without pieces and merges.
     """
     with one_thread():
         stages = _undivided(network, config)
@@ -56,7 +56,7 @@ def embed_whole(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
 
 
 def embed_random(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
-    """Normal random vectors with the same propagation, `[N, d]`."""
+    """Return normal random vectors with the same propagation, `[N, d]`."""
     generator = np.random.default_rng(config.random_state)
     with one_thread():
         stages = _undivided(network, config)
@@ -66,7 +66,7 @@ def embed_random(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
 
 
 def _undivided(network: NetworkMatrix, config: EmbeddingConfig) -> Factorization:
-    """The stages over the whole matrix as one piece."""
+    """Return the stages over the whole matrix as one piece."""
     piece_of = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
     layout = PieceLayout.from_parts(piece_of, 1)
     stages = factorization(network.matrix, layout, replace(config, pieces=1))
@@ -75,7 +75,7 @@ def _undivided(network: NetworkMatrix, config: EmbeddingConfig) -> Factorization
 
 
 def factorization(matrix: Csr, layout: PieceLayout, config: EmbeddingConfig) -> Factorization:
-    """The stages over a symmetric matrix that is cut as `layout` says, in memory."""
+    """Return in-memory stages over a symmetric matrix that is cut into the pieces of `layout`."""
     arrays, numbers = MemoryArrays(), layout.numbers(matrix.rows)
     for i in range(layout.pieces):
         save_piece(arrays, cut_piece(matrix, layout, numbers, i))
@@ -85,7 +85,7 @@ def factorization(matrix: Csr, layout: PieceLayout, config: EmbeddingConfig) -> 
 def propagated(
     stages: Factorization, rows: Array, network: NetworkMatrix, config: EmbeddingConfig
 ) -> Array:
-    """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
+    """Propagate vectors `[N', d]`, in the order of the layout; return vectors of all nodes."""
     stages.tasks.arrays.writer.array("given", rows)
     stages.tasks.save_matrix("given.turn", np.eye(rows.shape[1], dtype=rows.dtype))
     vectors = VectorArrays("given", "no sources")
@@ -104,20 +104,20 @@ METHODS: dict[str, Embedder] = {
 
 @dataclass
 class Scores:
-    """Figures of several methods over several runs: method, measure, and one value a run."""
+    """Figures of several methods over several runs: one value per method, measure and run."""
 
     runs: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def add(self, method: str, measure: str, value: float) -> None:
-        """Note the value of one run."""
+        """Add the value of one run."""
         self.runs.setdefault(method, {}).setdefault(measure, []).append(float(value))
 
     def mean(self, method: str, measure: str) -> float:
-        """The mean over the runs."""
+        """Return the mean over the runs."""
         return float(np.mean(self.runs[method][measure]))
 
     def to_json(self) -> dict[str, Any]:
-        """`{method: {measure: {mean, std}}}`; a slash in a measure's name makes a further level."""
+        """Return `{method: {measure: {mean, std}}}`; slashes in measure names add levels."""
         shown: dict[str, Any] = {}
         for method, measures in self.runs.items():
             for measure, values in measures.items():
@@ -146,15 +146,15 @@ def predict_links(
     methods: Sequence[str] = tuple(METHODS),
     progress: Progress = silent,
 ) -> LinkPrediction:
-    """Hold out edges, embed the rest, and tell held-out edges from pairs without one.
+    """Hold out edges, embed the rest, and separate held-out edges from pairs without an edge.
 
     Args:
         graph: the whole graph.
-        weights: `[nnz]` of the entries of its adjacency; None: all 1.
-        config: parameters; run r takes `random_state + r` for the split and for the embedding.
-        holdout: share of the edges.
+        weights: `[nnz]` weights of the entries of its adjacency; None: all 1.
+        config: parameters; run r uses `random_state + r` for the split and the embedding.
+        holdout: share of held-out edges.
         repeats: number of splits.
-        methods: of `METHODS`.
+        methods: names from `METHODS`.
         progress: called after each split.
     """
     result = LinkPrediction(Scores(), Scores())
@@ -196,13 +196,13 @@ def _score_heuristics(result: LinkPrediction, split: Split) -> None:
 
 
 def auc(positive: Array, negative: Array) -> float:
-    """The probability that a positive scores above a negative; ties count half."""
+    """Return the probability that a positive scores above a negative; ties count half."""
     truth = np.repeat([1, 0], [len(positive), len(negative)])
     return float(roc_auc_score(truth, np.concatenate((positive, negative))))
 
 
 def hits(positive: Array, negative: Array, k: int = HITS) -> float:
-    """The share of positives that score above the k-th best negative."""
+    """Return the share of positives that score above the k-th best negative."""
     if len(negative) < k:
         return 1.0
     bound = np.partition(negative, len(negative) - k)[len(negative) - k]
@@ -220,16 +220,16 @@ def classify_nodes(
     methods: Sequence[str] = tuple(METHODS),
     progress: Progress = silent,
 ) -> Scores:
-    """Predict the labels of nodes from their vectors, at 10 and at 50 % of training nodes.
+    """Predict the labels of nodes from their vectors, with 10 % and with 50 % training nodes.
 
     Args:
-        graph: the graph; of a directed one, both vectors side by side; two-mode: of the sets.
-        weights: `[nnz]` of the entries of its adjacency; None: all 1.
-        labels: `[n, L]` bool of its vertices.
-        config: parameters; run r takes `random_state + r`.
-        repeats: embeddings.
-        shuffles: of the nodes, for each embedding.
-        methods: of `METHODS`.
+        graph: the graph; if directed, both vectors are concatenated; two-mode: only the sets.
+        weights: `[nnz]` weights of the entries of its adjacency; None: all 1.
+        labels: `[n, L]` bool labels of its vertices.
+        config: parameters; run r uses `random_state + r`.
+        repeats: number of embeddings.
+        shuffles: number of shuffles of the nodes for each embedding.
+        methods: names from `METHODS`.
         progress: called after each embedding.
     """
     network, scores = NetworkMatrix.from_graph(graph, weights), Scores()

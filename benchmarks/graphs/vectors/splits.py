@@ -1,4 +1,4 @@
-"""Edges held out for link prediction, pairs without an edge, and scores without learning."""
+"""Splits for link prediction: held-out edges, pairs without an edge, and heuristic scores."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Split:
     """A graph without some of its edges.
 
     Attributes:
-        train: all vertices, the edges that are left.
-        weights: `[nnz]` of the entries of its adjacency; None: all 1.
-        positive: `[2, h]` dense numbers of the edges held out.
+        train: all vertices, and the remaining edges.
+        weights: `[nnz]` weights of the entries of its adjacency; None: all 1.
+        positive: `[2, h]` dense numbers of the held-out edges.
         uniform: `[2, h]` pairs without an edge, drawn uniformly.
-        matched: `[2, h]` pairs without an edge whose ends are drawn as the ends of edges are.
+        matched: `[2, h]` pairs without an edge whose ends are drawn from the ends of edges.
     """
 
     train: Graph
@@ -73,7 +73,7 @@ def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) 
 
 
 def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
-    """Pairs `[2, count]` that are no edge."""
+    """Draw pairs `[2, count]` that are not edges."""
     batches: list[Array] = []
     total = 0
     for _ in range(_TRIES):
@@ -91,15 +91,15 @@ def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
         if total >= count:
             return np.hstack(batches)[:, :count]
     raise ValueError(
-        f"{total:,} pairs without an edge found, expected {count:,}: hold out fewer edges"
+        f"found {total:,} pairs without an edge, expected {count:,}: hold out fewer edges"
     )
 
 
 def heuristic_scores(graph: Graph, pairs: Array) -> dict[str, Array]:
-    """Common neighbors and Adamic-Adar of some pairs `[2, p]`.
+    """Compute common neighbors and Adamic-Adar of some pairs `[2, p]`.
 
-    Undirected: |N(u) & N(v)|, and sum 1 / ln d(z) over those z. Directed: over z with u -> z -> v.
-    Two-mode: over the other sets that hold the element, the elements shared with each.
+    Undirected: |N(u) & N(v)|, and sum 1 / ln d(z) over these z. Directed: over z with u -> z -> v.
+    Two-mode: sum over the sets that hold the element, of the elements that u shares with each.
     """
     matrix = _sparse(graph.adjacency)
     degree = np.asarray(matrix.sum(axis=0)).ravel()

@@ -1,4 +1,4 @@
-"""From a ranking to a `Community`: the best members, their size, their reasons."""
+"""Converts a ranking to a `Community`: the best members, their scores and their reasons."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.structure import CommunityStructure
 
 REASON_WORK = 50_000
-"""Most element look-ups for the reasons of an answer; further elements are not counted."""
-_SHOWN = 5  # members that a printed community names
-_EXAMPLES = 3  # shared elements that a reason names
-_HUB = 1_000  # neighbors from which on a seed is a hub
+"""Maximum number of element look-ups for the reasons of an answer; the rest is not counted."""
+_SHOWN = 5  # members listed in the repr of a community
+_EXAMPLES = 3  # shared elements listed in a reason
+_HUB = 1_000  # a seed with at least so many neighbors is a hub
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,9 +76,9 @@ class Member(Brief):
 
     Attributes:
         id: the id of the vertex.
-        score: the value that members are ranked by, on the scale of the method.
+        score: the score that ranks the members; its scale depends on the method.
         scores: the components of the score, by name.
-        reason: elements that it shares with each seed; seeds without any are left out.
+        reason: elements shared with each seed; seeds without shared elements are left out.
 
     Examples:
         >>> Member("dan", 0.5, {"jaccard": 0.5}, (SharedElements("ann", 2, (), False),)).explain()
@@ -113,10 +113,10 @@ class Community(Brief, Exportable):
     Attributes:
         seeds: the seeds of the query, without repeats.
         members: best first, without the seeds.
-        method: the method that ranked them.
+        method: the method that ranked the members.
         plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
-            the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
-        notes: remarks, for instance about LSH buckets that were cut or isolated seeds.
+            the seeds that exceed the work budget), `scan` of all signatures, or `push` (PageRank).
+        notes: remarks, for instance about truncated LSH buckets or isolated seeds.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -159,7 +159,7 @@ class Community(Brief, Exportable):
         """Compute the similarity graph of up to 2,000 seeds and members, and its sub-communities.
 
         Args:
-            resolution: resolution of the modularity; larger gives more sub-communities.
+            resolution: resolution of the modularity; a larger value gives more sub-communities.
             random_state: seed of Leiden and of the layout.
         """
         from graphagg.communities.answer.structure import structure_of
@@ -168,11 +168,11 @@ class Community(Brief, Exportable):
         return structure_of(snapshot, ids, len(self.seeds), resolution, random_state)
 
     def to_networkx(self) -> networkx.Graph:
-        """Make a networkx graph of seeds, members and the edges among them in the indexed graph.
+        """Return a networkx graph of seeds, members and the edges among them in the indexed graph.
 
-        Nodes carry `seed`, members also `rank` (from 1) and `score`. A directed graph gives a
-        `DiGraph`. In a two-mode graph (up to 2,000 sets) an edge joins two sets that share an
-        element, weighted by their Jaccard similarity.
+        Nodes have the attribute `seed`; members also have `rank` (from 1) and `score`. For a
+        directed graph the result is a `DiGraph`. In a two-mode graph (up to 2,000 sets) an edge
+        joins two sets that share an element, weighted by their Jaccard similarity.
         """
         from graphagg.communities.answer.structure import subgraph_of
 
@@ -184,7 +184,7 @@ class Community(Brief, Exportable):
         return graph
 
     def to_arrow(self) -> pyarrow.Table:
-        """Make a table of the members, best first.
+        """Return a table of the members, best first.
 
         Columns: `rank` (from 1), `vertex`, `score`, `score_<name>` for each component of the score,
         and `why`, as text.
@@ -206,10 +206,10 @@ class Community(Brief, Exportable):
         )
 
     def _graph(self) -> tuple[CommunitySnapshot, list[VertexId]]:
-        """The index that answered, and the ids of seeds and members."""
+        """Return the index that was queried, and the ids of seeds and members."""
         if self._snapshot is None:
             raise InvalidParameter(
-                "this Community was not made by a query, so it has no graph; call "
+                "this Community is not the result of a query, so it has no graph; call "
                 "CommunityIndex.query"
             )
         return self._snapshot, [*self.seeds, *(member.id for member in self.members)]
@@ -228,7 +228,7 @@ class Community(Brief, Exportable):
 def answer(
     snapshot: CommunitySnapshot, seeds: Array, ranking: VertexRanking, k: int, method: str
 ) -> Community:
-    """Make the answer with the best `k` members of a ranking."""
+    """Return the answer with the best `k` members of a ranking."""
     vertices = snapshot.vertices
     best = ranking.best(k, seeds)
     isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
@@ -251,8 +251,8 @@ def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list
         return []
     hub, degree = snapshot.vertices[int(seeds[degrees.argmax()])], int(degrees.max())
     return [
-        f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: their "
-        "order is that of ids; add seeds, or use the method agglomerative"
+        f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: they "
+        "are ordered by id; add seeds, or use the method agglomerative"
     ]
 
 

@@ -1,6 +1,6 @@
 """The structure of an answer: weighted similarity graph, sub-communities, picture.
 
-Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the community, split into
+Paper: arXiv 1601.03958, last stage: the weighted Jaccard graph of the community is split into
 sub-communities and drawn. Departure: Leiden (`graphagg.graph.leiden`) instead of WALKTRAP.
 """
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import networkx
 
 MOST_VERTICES = 2_000
-"""Most vertices whose pairwise similarities are computed: 2 million pairs."""
+"""Maximum number of vertices whose pairwise similarities are computed: 2 million pairs."""
 
 MOST_EDGES = 400
-"""Most pairs drawn in a picture."""
+"""Maximum number of pairs drawn in a picture."""
 _MOST_NAMES = 40
-"""Most vertices labeled in a picture."""
+"""Maximum number of vertices labeled in a picture."""
 _PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
@@ -47,13 +47,13 @@ class CommunityStructure(Brief):
 
     Attributes:
         vertices: ids; the seeds come first.
-        seeds: number of seeds among them.
-        edges: `[E, 2]` int64 positions in `vertices`, first below second: similar pairs, or pairs
+        seeds: number of seeds.
+        edges: `[E, 2]` int64 positions in `vertices`, the lower one first: similar pairs, or pairs
             with an edge in the graph.
         weights: `[E]` float64 exact Jaccard similarity.
         in_graph: `[E]` bool, whether the graph has an edge between the two, in either direction.
-        labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
-        positions: `[V, 2]` float64 of the picture, within [-1, 1].
+        labels: `[V]` int64 sub-community of each vertex; 0 is the largest.
+        positions: `[V, 2]` float64 coordinates in the picture, within [-1, 1].
     """
 
     vertices: tuple[VertexId, ...]
@@ -65,7 +65,7 @@ class CommunityStructure(Brief):
     positions: Array
 
     def communities(self) -> list[list[VertexId]]:
-        """The sub-communities, the largest first."""
+        """Return the sub-communities, largest first."""
         count = int(self.labels.max(initial=-1)) + 1
         return [
             [self.vertices[i] for i in np.flatnonzero(self.labels == label)]
@@ -73,10 +73,10 @@ class CommunityStructure(Brief):
         ]
 
     def to_networkx(self) -> networkx.Graph:
-        """Make a networkx graph of similarity.
+        """Return the similarity graph as a networkx graph.
 
-        Nodes carry `community`, `seed` and `pos`; edges carry the similarity as `weight`, and
-        `in_graph`, whether they are edges of the graph.
+        Nodes have the attributes `community`, `seed` and `pos`. Edges have the similarity as
+        `weight`, and `in_graph`, whether they are edges of the graph.
         """
         graph: networkx.Graph = networkx_module().Graph()
         for i, vertex in enumerate(self.vertices):
@@ -92,9 +92,9 @@ class CommunityStructure(Brief):
         return graph
 
     def drawn(self, most_edges: int = MOST_EDGES) -> Ints:
-        """The positions in `edges` of the pairs that a picture shows.
+        """Return the positions in `edges` of the pairs that a picture shows.
 
-        Edges of the graph at a seed come first, then its other edges, then pairs without an edge;
+        Graph edges at a seed come first, then other graph edges, then pairs without an edge;
         in each group the most similar pairs come first.
         """
         others = ~(self.in_graph & (self.edges < self.seeds).any(axis=1))
@@ -111,7 +111,7 @@ class CommunityStructure(Brief):
         """Write a picture (.png, .svg, .pdf) of all vertices and the pairs of `drawn`.
 
         Edges of the graph are solid and dark, other similar pairs dotted and light. Seeds have a
-        black rim. The seeds and the best connected vertices have their names.
+        black outline. The seeds and the best connected vertices are labeled.
         """
         target = Path(path)
         if target.suffix not in _PICTURES:
@@ -124,7 +124,7 @@ class CommunityStructure(Brief):
         widths = 0.3 + 1.7 * self.weights[edges] / max(float(self.weights.max(initial=0.0)), 1e-12)
         joined = self.in_graph[edges]
         for mask, color, style, label in (
-            (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
+            (~joined, "0.7", "dotted", "similar"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
             pairs = [(self.vertices[a], self.vertices[b]) for a, b in self.edges[edges][mask]]
             networkx.draw_networkx_edges(
@@ -190,7 +190,7 @@ def structure_of(
 
 @names_damage
 def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> networkx.Graph:
-    """Build the graph of `Community.to_networkx` from the rows of these vertices alone."""
+    """Build the graph of `Community.to_networkx`; only the rows of these vertices are read."""
     networkx, kind = networkx_module(), snapshot.config.kind
     graph = networkx.DiGraph() if kind.startswith("directed") else networkx.Graph()
     graph.add_nodes_from(ids)
@@ -205,7 +205,7 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
     for vertex, dense in zip(ids, vertices.tolist(), strict=True):
         row = adjacency.row(dense)
         if len(row):
-            # Binary search; a number above all of the row is compared with its last entry.
+            # Binary search; a number larger than the whole row is compared with the last entry.
             at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
             for other in order[row[at] == vertices[order]].tolist():
                 graph.add_edge(vertex, ids[other])
@@ -213,7 +213,7 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
 
 
 def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
-    """Exact Jaccard similarity of all pairs of `MOST_VERTICES` at most, `[V, V]`; diagonal 0."""
+    """Compute exact Jaccard similarities `[V, V]` of up to `MOST_VERTICES`; the diagonal is 0."""
     if len(ids) > MOST_VERTICES:
         raise InvalidParameter(
             f"the structure would have {len(ids):,} vertices, expected at most {MOST_VERTICES:,}; "
@@ -223,13 +223,13 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     dense, sets = np.zeros((len(ids), len(ids))), snapshot.neighborhoods.bundle
     for i in range(1, len(ids)):
         pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
-    if not ((dense >= 0) & (dense <= 1)).all():  # libraries in C place and divide vertices by them
+    if not ((dense >= 0) & (dense <= 1)).all():  # Leiden and the layout use them as weights
         raise ValueError("a similarity is outside 0 to 1, so the weights are damaged")
     return dense + dense.T
 
 
 def _parts(dense: Array, resolution: float, random_state: int) -> Ints:
-    """Sub-communities by similarity, by Leiden, 0 the largest."""
+    """Return sub-communities by similarity, computed with Leiden; 0 is the largest."""
     rows, columns = np.nonzero(dense)
     matrix = Csr.from_pairs(rows, columns, dense[rows, columns], dense.shape)
     degrees, total = dense.sum(axis=1), max(float(dense.sum()), 1e-300)
@@ -238,7 +238,7 @@ def _parts(dense: Array, resolution: float, random_state: int) -> Ints:
 
 
 def _layout(dense: Array, joined: Array, random_state: int) -> Array:
-    """Positions `[V, 2]` by similarity and edges."""
+    """Return positions `[V, 2]` computed from similarities and edges."""
     ties = np.maximum(dense, joined)  # a hub is similar to no vertex; edges place it in the middle
     if not ties.any():  # on a circle
         angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
@@ -247,7 +247,7 @@ def _layout(dense: Array, joined: Array, random_state: int) -> Array:
     placed = networkx.spring_layout(networkx.from_numpy_array(ties), seed=random_state)
     positions = np.array([placed[i] for i in range(len(dense))])
     positions = positions - np.average(positions, axis=0, weights=ties.sum(axis=1))
-    # Distances from the middle by rank, so that a few far vertices do not crowd the others.
+    # Distances from the middle follow ranks, so that a few outliers do not crowd the rest.
     radius = np.maximum(np.hypot(*positions.T), 1e-12)
     ranks = np.argsort(np.argsort(radius, kind="stable"), kind="stable")
     even = np.sqrt((ranks + 0.5) / len(ranks))

@@ -1,1 +1,1 @@
-"""Builds an index: the stages of `engine`, run in memory, over files or as a Spark job."""
+"""Builds an index. The stages of `engine` run in memory, over files or as a Spark job."""

@@ -1,7 +1,7 @@
 """Change an index: merge the rows, then run the stages of a build.
 
-Unchanged sets keep their signatures; the others get new ones, and the bands are sorted. The
-result has the bytes of a build of the changed graph.
+Unchanged sets keep their signatures; changed sets get new ones, and the bands are sorted again. The
+result is byte-identical to a build of the changed graph.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from graphagg.store.changes import ChangeReport
 from graphagg.store.work import FolderStorage
 
 LARGE = 1 << 22
-"""Number of entries in an index's rows from which a change uses files instead of memory."""
+"""From this number of entries in the rows on, a change uses files instead of memory."""
 
 
 @dataclass(frozen=True)
 class GraphChange:
     """A change to the graph of an index."""
 
-    rows: Renumbering  # the vertices after the change; numbers of those before, and of `other`'s
-    columns: Renumbering  # the elements likewise; the same object unless two-mode
-    other: Neighborhoods  # the sets and holders that are added, or taken away where `subtract`
-    subtract: bool  # whether entries of `other` are taken away
+    rows: Renumbering  # vertices after the change; new numbers of the old ones and of `other`
+    columns: Renumbering  # the same for elements; the same object unless two-mode
+    other: Neighborhoods  # the sets and holders to add, or to remove if `subtract`
+    subtract: bool  # whether entries of `other` are removed
     edges: int = 0  # edges of `other`
 
     @classmethod
     def adding(cls, before: IndexGraph, other: IndexGraph) -> GraphChange:
-        """A change that adds the vertices and edges of another graph."""
+        """Return a change that adds the vertices and edges of another graph."""
         rows = columns = Renumbering.union(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
             columns = Renumbering.union(before.elements, other.elements)
@@ -51,7 +51,7 @@ class GraphChange:
 
     @classmethod
     def removing_edges(cls, before: IndexGraph, removed: Graph) -> GraphChange:
-        """A change that removes the edges of another graph; their vertices stay."""
+        """Return a change that removes the edges of another graph; their vertices stay."""
         other = IndexGraph.of(removed, before.config)
         rows = columns = Renumbering.of_first(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
@@ -60,7 +60,7 @@ class GraphChange:
 
     @classmethod
     def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> GraphChange:
-        """A change that removes vertices with their edges."""
+        """Return a change that removes vertices with their edges."""
         none = before.vertices.select(np.zeros(len(before.vertices), dtype=np.bool_))
         stay = np.ones(len(before.vertices), dtype=np.bool_)
         stay[np.array(vertices, dtype=np.int64)] = False
@@ -72,12 +72,12 @@ class GraphChange:
         return cls(rows, columns, other, subtract=True)
 
     def write(self, before: IndexGraph, arrays: ArrayStore) -> IndexGraph:
-        """Write ids and rows after the change; return the graph, mapped."""
+        """Write the changed ids and rows; return the graph with mapped arrays."""
         config, columns = before.config, self.columns
         if config.kind != "undirected":
             holders = self._write_rows(before, arrays, "holders", columns, self.rows)
         if config.kind == "two-mode":
-            columns = columns.selected(holders > 0)  # an element of no set is not in the graph
+            columns = columns.selected(holders > 0)  # drop elements that are in no set
             arrays.writer.array("holders.indptr", offsets(holders[holders > 0]))
             columns.ids.save(arrays.writer, "elements")
         self._write_rows(before, arrays, "sets", self.rows, columns)

@@ -1,4 +1,4 @@
-"""The stages of a community index after its graph: in memory, over files and on Spark.
+"""The stages of a community build that follow the graph: in memory, over files and on Spark.
 
 The files of an index of kind `communities`, for n vertices and (two-mode) m elements:
 
@@ -9,9 +9,9 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
 
-Ids and rows come first: from `graph.reading` in memory, from `graph.large` over files, from
-`indexing.spark` on a cluster, from `indexing.changes` after a change. Each task reads the same
-numbers in the same order everywhere, so that all builds write the same bytes.
+Ids and rows are written first: by `graph.reading` in memory, by `graph.large` over files, by
+`indexing.spark` on a cluster, by `indexing.changes` after a change. Each task reads the same
+numbers in the same order everywhere, so all builds write the same bytes.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ ARRAYS = (
 )  # fmt: skip
 BANDS, IDS, STARTS = "bands", "lsh.ids", "lsh.starts"
 ROWS_PER_TASK = 1 << 15
-"""Sets that one task signs."""
+"""Number of sets whose signatures one task computes."""
 
 
 @dataclass(frozen=True)
 class KnownSignatures:
-    """Signatures of another index, which are copied for sets that are equal in both."""
+    """Signatures of another index. They are copied for sets that are equal in both."""
 
     snapshot: CommunitySnapshot  # the other index
-    vertices: Array  # `[n]` the number of each vertex there; -1: it has none
-    elements: Array  # the number here of each element there; -1 likewise
+    vertices: Array  # `[n]` number of each vertex in the other index; -1: missing there
+    elements: Array  # number in this graph of each element of the other index; -1: missing here
 
     @classmethod
     def from_index(cls, snapshot: CommunitySnapshot, graph: IndexGraph) -> KnownSignatures:
-        """Compare the ids of another index with a graph's."""
+        """Match the ids of another index to those of a graph."""
         vertices = snapshot.vertices.positions(graph.vertices)
         return cls(snapshot, vertices, graph.elements.positions(snapshot.elements))
 
     def copy(self, sets: Csr, low: int, sig: Array, missing: Mask) -> None:
-        """Copy the signatures of rows `low` to `low + len(sig) - 1`, and mark them in `missing`."""
+        """Copy known signatures of rows from `low` on to `sig`; clear them in `missing`."""
         old, before = self.snapshot.neighborhoods.sets, self.vertices[low : low + len(sig)]
         rows = np.flatnonzero(missing & (before >= 0))
         lengths, old_lengths = np.diff(sets.indptr[low:]), old.degrees()
         rows = rows[lengths[rows] == old_lengths[before[rows]]]
-        # Ids ascend in both graphs, so that equal rows list their columns in the same order.
+        # Ids ascend in both graphs, so equal rows list their columns in the same order.
         owners, columns = sets.gather(low + rows)
         other = self.elements[old.indices[old.places(before[rows])]] != columns
         rows = np.delete(rows, owners[other])
@@ -81,9 +81,9 @@ class IndexBuild:
     """The stages of a community index."""
 
     config: CommunityConfig  # the kind of graph, and the parameters
-    arrays: ArrayStore  # hold ids and rows; the stages add the rest
+    arrays: ArrayStore  # contains ids and rows; the stages add the other arrays
     runner: TaskRunner  # runs the tasks
-    hashes: Callable[[], Hashes]  # gives the hashes of all elements
+    hashes: Callable[[], Hashes]  # returns the hashes of all elements
     bands_per_task: int = BANDS_AT_ONCE  # LSH bands that one task sorts
 
     def publish(
@@ -96,8 +96,8 @@ class IndexBuild:
     ) -> int:
         """Run all stages and publish the index of `graph`, whose ids and rows are in `arrays`.
 
-        A directory with the same index is not changed unless `force`. Signatures of
-        equal sets are copied from `known`; returns the number of sets that were signed.
+        A directory with the same index is not changed unless `force`. Signatures of equal sets are
+        copied from `known`. Returns the number of sets whose signature was computed.
         """
         digest = self.runner.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()
@@ -140,7 +140,7 @@ class IndexBuild:
         return sum(stats["signed"] for stats in self.runner.run(len(starts), sign, "signatures"))
 
     def sort_bands(self) -> BucketCounts:
-        """Run stage `bands`, which makes the LSH tables; return the counts of their buckets."""
+        """Run stage `bands`, which builds the LSH tables; return the counts of their buckets."""
         bands, rows, width = self.config.bands, self.config.rows, self.bands_per_task
         self._create("lsh.directory", np.uint32, (bands, (1 << directory_bits(self._count)) + 1))
         of_tasks = TaskArrays(self.arrays.blocks, BANDS)
@@ -172,5 +172,5 @@ class IndexBuild:
         return len(self.arrays.map("sets.indptr")) - 1
 
     def _create(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
-        """Make an array, unless an earlier run of this build made it and wrote into it."""
+        """Create an array, unless an earlier run of this build created it."""
         self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))

@@ -1,9 +1,9 @@
-"""Builds an index in memory, or over files if the graph is larger; the bytes are the same.
+"""Builds an index in memory, or over files if the graph is large; the bytes are the same.
 
-Over files each stage ends in `<directory>.work`, so that a killed build resumes after the last
-one: `graph` reads the edges (`graph.large`), then the stages of the engine follow. Memory holds
-arrays with a number per vertex, a chunk of the edges and a range of the rows; what grows with the
-edges is in files.
+Over files each stage saves its result in `<directory>.work`, so a killed build resumes after the
+last finished one. Stage `graph` reads the edges (`graph.large`), then the stages of the engine
+follow. Memory holds arrays with one number per vertex, a chunk of the edges and a range of the
+rows; arrays whose size grows with the edges are in files.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from graphagg.store import Publication, write_artifact
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 
 LARGE = 1 << 28
-"""Total size of the input files, in bytes, from which a build uses files instead of memory."""
+"""From this total size of the input files, in bytes, a build uses files instead of memory."""
 
 
 def build_here(
     edges: Any, directory: str | os.PathLike[str], config: CommunityConfig, reading: EdgeReading,
     vertices: Sequence[VertexId], progress: Progress, force: bool,
 ) -> ReadReport:  # fmt: skip
-    """Publish an index, built in memory, or over files if the edges are large.
+    """Build an index in memory, or over files if the edges are large, and publish it.
 
     Unless `force`, an unfinished build with other input or parameters raises `ParametersDiffer`.
     """
@@ -57,7 +57,7 @@ def build_here(
 
 
 def _is_large(edges: Any) -> bool:
-    """Whether edges are files so large that the build must use files."""
+    """Whether edges are so large that the build must use files."""
     paths = paths_of(edges)
     if paths is None:
         return False
@@ -86,7 +86,7 @@ def _build_over_files(
             )
             index.publish(publication, stored.graph(report), force=force)
         except GraphAggError as error:
-            if error.exit_code != 1:  # bad input: nothing to go on from
+            if error.exit_code != 1:  # bad input: a retry cannot resume
                 work.remove()
             raise
     finally:
@@ -104,8 +104,8 @@ def _claim(work: WorkFolder, source: Source, config: CommunityConfig, force: boo
         "vertices": [str(vertex) for vertex in source.vertices],
     }
     work.claim(job, force=force)
-    # Files that the machine had not written to its disk when it went down are not what the notes
-    # say: after a start of the machine the build begins again.
+    # A crash of the machine can lose file contents that were not yet on disk, although the notes
+    # list them as complete. So the build starts over after the machine restarts.
     if work.note(".machine", _machine) != _machine():
         work.claim(job, force=True)
         work.note(".machine", _machine)

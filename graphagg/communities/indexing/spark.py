@@ -1,7 +1,7 @@
 """Builds the community index with Spark; the bytes equal those of a build in process.
 
-`graphagg.graph.spark.rows` makes the graph; the stages of `IndexBuild` follow. A task signs a range
-of rows, or sorts one LSH band from the mapped signatures in 28 bytes per vertex.
+`graphagg.graph.spark.rows` builds the graph; the stages of `IndexBuild` follow. A task signs a
+range of rows, or sorts one LSH band of the mapped signatures with 28 bytes of memory per vertex.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def build_by_spark(
 
 
 def _hash(job: SparkJob, kind: SetKind) -> None:
-    """Write the hash of each element; a task hashes a range."""
+    """Write the hash of each element; each task hashes a range of elements."""
     name, arrays = ELEMENTS if kind == "two-mode" else VERTICES, job.arrays
     count = len(VertexIds.read(name, arrays.map, arrays.exists))
     starts = range(0, count, ROWS_PER_TASK)
@@ -76,5 +76,5 @@ def _hash(job: SparkJob, kind: SetKind) -> None:
 
 
 def stages(config: CommunityConfig) -> tuple[str, ...]:
-    """The stages of a job, in their order."""
+    """Return the stages of a job, in order."""
     return (*graph_stages(GRAPH_KIND[config.kind]), "signatures", "bands")

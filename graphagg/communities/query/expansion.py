@@ -1,10 +1,10 @@
-"""From seeds to a ranking: the paper's methods, PageRank on the raw graph, and their fusion.
+"""Ranks vertices for seeds: the paper's methods, PageRank on the raw graph, and their fusion.
 
 Paper: Real-Time Community Detection in Large Social Networks on a Laptop, arXiv 1601.03958:
 `minhash` is its MS, `agglomerative` its AC. Departures: `jaccard` and `agglomerative` compare exact
-sets, which costs less than estimating them where degrees are moderate; sets are closed; `pagerank`
-walks the raw graph, where the ranking by p / degree is far better than on the similarity graph;
-`fused` is new.
+sets, which is cheaper than an estimate if degrees are moderate; sets are closed; `pagerank` walks
+the raw graph, where the ranking by p / degree is far better than on the similarity graph; `fused`
+is new.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ ALPHA = 0.05
 RESIDUAL = 1e-5
 """Residual per edge that a vertex may keep when the push ends."""
 PUSH_WORK = 2_000_000
-"""Most edges that the push reads."""
+"""Maximum number of edges that the push reads."""
 HUB, HUB_REACH = 100, 300
-"""Degree above which a seed is a hub; further neighbors of a hub per edge of the prior."""
+"""Degree above which a seed is a hub; the prior is one edge per `HUB_REACH` further neighbors."""
 GROWTH_WORK = 500_000
-"""Most entries that `agglomerative` reads while the community grows."""
+"""Maximum number of entries that `agglomerative` reads while the community grows."""
 
 
 class Expander:
@@ -77,11 +77,11 @@ class Expander:
         return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
     def _pagerank(self, seeds: Array) -> VertexRanking:
-        """Score by PageRank mass over degree.
+        """Score by PageRank mass divided by degree.
 
         If all seeds are hubs, the walk continues to smaller residuals, and `prior` edges without
-        mass are added to each vertex. Otherwise the leaves of a hub, which have a single edge,
-        would come before the vertices with many ties to its surroundings.
+        mass are added to the degree of each vertex. Otherwise the leaves of a hub, which have a
+        single edge, would rank above vertices with many edges into its neighborhood.
         """
         neighborhoods = self.neighborhoods
         least = max(int(degrees_of(neighborhoods.raw, seeds).min()), 1)
@@ -107,7 +107,7 @@ class Expander:
         )
         order, means = order[:joined], means[:joined]
         rest = np.zeros(0, dtype=np.int64)
-        if joined < k:  # the budget ended: the best of the candidates that growing left
+        if joined < k:  # budget exhausted: add the best remaining candidates
             active = scratch.active[:size].astype(np.int64)
             members = np.concatenate([seeds, order])
             reached = VertexRanking(active, scratch.scores[active], start.plan)
@@ -130,15 +130,15 @@ def pagerank(
     most: int,
     scratch: QueryScratch,
 ) -> tuple[Array, Array, Array]:
-    """Approximate personalized PageRank; `eps` is the residual that may stay per edge.
+    """Approximate personalized PageRank; `eps` is the residual per edge that may remain.
 
-    At most `most` edges are read; seeds of low degree are pushed first. Returns the vertices
-    reached, `[c]` int64, their mass and their degrees.
+    At most `most` edges are read; seeds of low degree are pushed first. Returns the reached
+    vertices, `[c]` int64, their mass and their degrees.
     """
     by_degree = seeds[np.argsort(degrees_of(neighborhoods.raw, seeds), kind="stable")]
     reset = np.full(len(seeds), 1.0 / len(seeds))
     limits = PushLimits(alpha, per_edge=eps, edges=most, push_starts=True)
     nodes, mass = push(neighborhoods.raw, limits, by_degree, reset, scratch.push)
-    is_vertex = nodes < neighborhoods.sets.rows  # of a two-mode graph elements are nodes too
+    is_vertex = nodes < neighborhoods.sets.rows  # in a two-mode graph elements are nodes too
     vertices = nodes[is_vertex]
     return vertices, mass[is_vertex], degrees_of(neighborhoods.raw, vertices)

@@ -3,21 +3,20 @@
 With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled, a vertex
 scores p^POWER (J' + c) / (1 + c).
 
-c = FLOOR + GAP (1 - coverage) / coverage, where coverage is the share of the best by p that have
-J > 0: in sparse graphs most true members share no neighbor with any seed, and there the walk
-decides. J' mixes J with the similarity to the first EXPANSION_SIZE vertices, as agglomeration
-would.
+c = FLOOR + GAP (1 - coverage) / coverage. Coverage is the share of vertices with J > 0 among the
+best by p. In sparse graphs most true members share no neighbor with any seed, so the walk decides.
+J' mixes J with the similarity to the first EXPANSION_SIZE vertices, similar to agglomeration.
 
 Coverage should count few vertices if the community is small, and many if it is large.
-So members are taken in stages: the first FIRST_STAGE by the coverage of as many vertices,
-then the same number by the coverage of twice that number, and so on. The stages depend only on the
-seeds, so a shorter answer is a prefix of a longer one; docs/decisions/fused-in-stages.md has the
-other ways that were measured.
+So members are taken in stages: the first FIRST_STAGE with the coverage of as many vertices,
+then the same number with the coverage of twice that number, and so on. The stages depend only on
+the seeds, so a shorter answer is a prefix of a longer one; docs/decisions/fused-in-stages.md
+describes the alternatives that were measured.
 
-Most vertices that a walk reaches cannot be members and are not compared. J' is at most 1, so that a
-vertex scores at most p^POWER: a vertex with a lower p^POWER than the least score of the n best by p
-is not among the n best. J and the similarity to the first vertices are divided by the largest value
-among these members and the EXPANSION_SIZE best by p; larger quotients count as 1.
+Most vertices that a walk reaches cannot be members and are not compared. J' is at most 1, so a
+vertex scores at most p^POWER: a vertex with a lower p^POWER than the lowest score of the n best by
+p is not among the n best. J and the similarity to the first vertices are divided by the largest
+value among these members and the EXPANSION_SIZE best by p; larger quotients count as 1.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ FLOOR = 0.05
 GAP = 3.0
 """Growth of the constant if few of the best vertices by PageRank are similar to a seed."""
 EXPANSION_SIZE = 30
-"""Number of first vertices with which others are compared, besides the seeds."""
+"""Number of first vertices that candidates are compared with, in addition to the seeds."""
 MIXTURE = 0.5
-"""Weight of the similarities to these vertices."""
+"""Weight of the similarities to these first vertices."""
 FIRST_STAGE = 10
-"""Members of the first stage; each later stage doubles the members."""
-_SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
+"""Number of members of the first stage; each later stage doubles the total."""
+_SLACK = 1.0 - 1e-9  # bounds and scores round differently; a bound must not exclude a member
 
 
 def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRanking:
-    """Rank the first `k` vertices or a few more by the product of walk and similarity."""
+    """Rank at least the first `k` vertices by the product of PageRank and similarity."""
     seeds = np.sort(query.seeds)
     ends = _stages(k)
     most = max(EXPANSION_SIZE, ends[-1])
@@ -62,7 +61,7 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
     coverage = np.cumsum(first_similarities > 0) / np.arange(1, len(first_similarities) + 1)
 
     def constant(count: int) -> float:
-        """Constant c by the coverage of the first `count` vertices."""
+        """Return the constant c for the coverage of the first `count` vertices."""
         share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
         return FLOOR + GAP * (1.0 - share) / share
 
@@ -70,7 +69,7 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
     wider = _Closeness(query, np.union1d(seeds, first), vertices, most)
 
     def mixed(count: int) -> Doubles:
-        """J' of the first `count` vertices."""
+        """Return J' of the first `count` vertices."""
         return (1.0 - MIXTURE) * to_seeds.of_first(count) + MIXTURE * wider.of_first(count)
 
     least = min(map(constant, ends))
@@ -85,7 +84,7 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
 class _Closeness:
     """Scaled similarity of a walk's vertices, best first, to some members (ascending).
 
-    The first `count` vertices are compared at once, the others when they are needed.
+    The first `count` vertices are compared at once, later vertices only on demand.
     """
 
     def __init__(self, query: QueryContext, members: Array, vertices: Array, count: int) -> None:
@@ -98,14 +97,14 @@ class _Closeness:
         self._scale = max(float(to_members.max()), float(common.max(initial=0.0)), 1e-300)
 
     def of_first(self, count: int) -> Doubles:
-        """Similarities of the first `count` vertices, from 0 to 1."""
+        """Return the similarities of the first `count` vertices, from 0 to 1."""
         missing = self._vertices[len(self._sums) : count]
         if len(missing):
             self._sums = np.concatenate([self._sums, self._compare(missing)])
         return np.minimum(self._sums[:count] / self._scale, 1.0)
 
     def _compare(self, vertices: Array) -> Doubles:
-        """Sum similarities; members with too large sets are compared within the look-up budget."""
+        """Sum similarities; members with very large sets are limited by the look-up budget."""
         query = self._query
         sums, costly = similarity_sums(
             query.neighborhoods, self._members, vertices, planner.EXACT_WORK, query.scratch
@@ -119,14 +118,14 @@ class _Closeness:
             if done < len(vertices):
                 self._look_ups = 0
                 self.notes = (
-                    f"{len(costly)} sets passed the comparison budget and were compared with the "
-                    "first vertices of the walk alone",
+                    f"{len(costly)} sets exceeded the comparison budget and were compared only "
+                    "with the first vertices of the walk",
                 )
         return sums
 
 
 def _stages(k: int) -> list[int]:
-    """Return the number of members after each stage, up to the first of at least `k`."""
+    """Return the number of members after each stage, up to the first stage with at least `k`."""
     ends = [FIRST_STAGE]
     while ends[-1] < k:
         ends.append(2 * ends[-1])
@@ -136,8 +135,8 @@ def _stages(k: int) -> list[int]:
 def _best_by_walk(walk: VertexRanking, seeds: Array, most: int) -> tuple[Ints, Doubles]:
     """Select the vertices that can be among the `most` best, sorted by p, without the seeds.
 
-    Whatever J', a vertex scores between p^POWER c / (1 + c), where c is at least FLOOR, and
-    p^POWER.
+    For any J', the score of a vertex is between p^POWER c / (1 + c), where c is at least FLOOR,
+    and p^POWER.
     """
     others = ~np.isin(walk.vertices, seeds)
     vertices, p = walk.vertices[others], walk.scores[others]
@@ -159,7 +158,7 @@ def _first_vertices(to_seeds: _Closeness, vertices: Ints, walked: Doubles, c: fl
 
 
 def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
-    """Count the first by p that can be among the `count` best, for any constant from `c` on.
+    """Count the first vertices by p that can be among the `count` best, for any constant >= `c`.
 
     `walked` is p^POWER, descending; `j` is J' of the first `count`. A larger constant raises each
     score.
@@ -173,10 +172,10 @@ def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
 def _by_stages(
     vertices: Ints, walked: Doubles, j: Doubles, constant: Callable[[int], float], ends: list[int]
 ) -> tuple[Ints, Doubles]:
-    """Take vertices stage by stage; return their positions and their scores, which never rise.
+    """Take vertices stage by stage; return their positions and their scores, which never increase.
 
-    With the constant of its stage, a vertex may score more than the one before it; then it gets the
-    score of that one.
+    With the constant of its stage, a vertex may score higher than the previous one; then it gets
+    the score of the previous one.
     """
     remaining = np.arange(len(vertices))
     positions, scores = [], []

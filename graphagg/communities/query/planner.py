@@ -1,9 +1,9 @@
 """Chooses the vertices that a query compares, within a bounded amount of work.
 
 Exact comparison reads all sets that share an element with a seed's set. Its work, the sum of the
-degrees of the set's elements, is known beforehand. A seed whose work does not fit the budget is
-looked up in the LSH tables instead, so the work of a query is bounded whatever the degree of its
-seeds. `minhash` compares the signatures of all vertices if there are few.
+degrees of the set's elements, is computed beforehand. A seed whose work exceeds the budget is
+looked up in the LSH tables instead, so the work of a query is bounded for seeds of any degree.
+`minhash` compares the signatures of all vertices if the graph is small.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import agreements
 
 EXACT_WORK = 1_000_000
-"""Most entries of the compressed rows that exact comparison reads. The LSH tables find candidates
-for seeds that do not fit."""
+"""Maximum number of entries of the compressed rows that exact comparison reads. The LSH tables find
+candidates for seeds that exceed it."""
 PAIR_WORK = 200_000
-"""Most element look-ups in one-by-one comparisons."""
+"""Maximum number of element look-ups in one-by-one comparisons."""
 SCAN_BELOW = 100_000
 """With fewer vertices `minhash` compares all signatures."""
 MINHASH_WORK = 25_000
-"""Most entries that `minhash` reads to find its candidates by exact comparison."""
+"""Maximum number of entries that `minhash` reads to find candidates with exact comparison."""
 BUCKET_CAP = 64
-"""Most vertices taken from one LSH bucket."""
+"""Maximum number of vertices taken from one LSH bucket."""
 CANDIDATES = 8_192
-"""Most vertices that are compared one by one."""
+"""Maximum number of vertices that are compared one by one."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class SignatureTables:
         return int(self.sig.shape[1])
 
     def of(self, vertices: Array) -> Array:
-        """The signatures of some vertices, `[len(vertices), K]`."""
+        """Return the signatures of some vertices, `[len(vertices), K]`."""
         return np.ascontiguousarray(self.sig[vertices])
 
     def agreements(self, seeds: Array, vertices: Array) -> Array:
-        """For each vertex, the number of slots equal to a seed's, summed over the seeds; uint32."""
+        """Count, for each vertex, the slots that agree with a seed, summed over seeds; uint32."""
         return agreements(self.sig, self.of(seeds), vertices)
 
 
 @dataclass(frozen=True)
 class QueryContext:
-    """The seeds of a query, and the arrays that rank vertices by them."""
+    """The seeds of a query, and the arrays that are needed to rank vertices."""
 
     neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
     signature_tables: SignatureTables  # signatures and band tables
@@ -66,7 +66,7 @@ class QueryContext:
 
 
 def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
-    """Split seeds: those that fit the budget of exact comparison, cheapest first, and others."""
+    """Split seeds into those within the budget of exact comparison, cheapest first, and others."""
     work = neighborhoods.work(seeds, budget)
     order = np.argsort(work, kind="stable")
     fits = np.cumsum(work[order]) <= budget
@@ -74,7 +74,7 @@ def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tu
 
 
 def minhash_ranking(query: QueryContext) -> VertexRanking:
-    """Score by the mean estimated Jaccard similarity to the seeds."""
+    """Rank by the mean estimated Jaccard similarity to the seeds."""
     neighborhoods, seeds, stored = query.neighborhoods, query.seeds, query.signature_tables
     notes: tuple[str, ...] = ()
     if neighborhoods.sets.rows < SCAN_BELOW:
@@ -91,11 +91,11 @@ def minhash_ranking(query: QueryContext) -> VertexRanking:
 
 
 def jaccard_ranking(query: QueryContext) -> VertexRanking:
-    """Score by the mean exact Jaccard similarity to the seeds.
+    """Rank by the mean exact Jaccard similarity to the seeds.
 
-    Seeds that fit the work budget are compared with all. For the others the vertices scored so far
-    and the candidates of the LSH tables are compared one by one, best estimate first, within
-    `PAIR_WORK` look-ups.
+    Seeds within the work budget are compared with all vertices. Other seeds are compared one by one
+    with the vertices scored so far and the candidates from the LSH tables, best estimate first,
+    within `PAIR_WORK` look-ups.
     """
     neighborhoods, stored = query.neighborhoods, query.signature_tables
     weight = 1.0 / len(query.seeds)
@@ -104,7 +104,7 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
     if not len(costly):
         return VertexRanking(vertices, scores, "exact", {"jaccard": scores})
     others, notes = _from_tables(query, costly)
-    if len(vertices) > CANDIDATES:  # the least similar are left out
+    if len(vertices) > CANDIDATES:  # drop the least similar
         best = np.argpartition(-scores, CANDIDATES)[:CANDIDATES]
         vertices, scores = vertices[best], scores[best]
     merged = np.union1d(vertices, others)
@@ -115,14 +115,14 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
     extra = np.zeros(len(ordered))
     done = pair_similarities(neighborhoods.bundle, costly, merged[ordered], PAIR_WORK, extra)
     if done < len(ordered):
-        notes = (*notes, f"{len(ordered) - done:,} candidates passed the comparison budget")
+        notes = (*notes, f"{len(ordered) - done:,} candidates exceeded the comparison budget")
     summed[ordered] += weight * extra
     plan = "exact+lsh" if len(cheap) else "lsh"
     return VertexRanking(merged, summed, plan, {"jaccard": summed}, notes)
 
 
 def _from_tables(query: QueryContext, seeds: Array) -> tuple[Array, tuple[str, ...]]:
-    """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
+    """Return the vertices that share LSH buckets with seeds, and a note if buckets were cut."""
     stored = query.signature_tables
     vertices, cut = stored.tables.candidates(stored.sig, seeds, BUCKET_CAP, CANDIDATES)
     return vertices, (f"{cut:,} LSH buckets were cut to {BUCKET_CAP} vertices",) if cut else ()

@@ -1,4 +1,4 @@
-"""Scored vertices, and the best of them.
+"""Scored vertices, and the selection of the best ones.
 
 The order of a ranking does not depend on the order of its input.
 """
@@ -15,18 +15,18 @@ from graphagg.arrays import Array, top_k
 
 @dataclass(frozen=True)
 class VertexRanking:
-    """Scored vertices, not yet in order unless `ordered`."""
+    """Scored vertices, unsorted unless `ordered`."""
 
     vertices: Array  # `[c]` int64 distinct vertices
-    scores: Array  # `[c]` float64, higher is better; vertices of score 0 or less are no members
+    scores: Array  # `[c]` float64, higher is better; vertices of score 0 or less are not members
     plan: str  # the plan that found the vertices
     # `[c]` components of the score, by name
     components: Mapping[str, Array] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()  # facts that the reader of the answer should know
+    notes: tuple[str, ...] = ()  # remarks for the reader of the answer
     ordered: bool = False  # the order is part of the answer (agglomerative growth)
 
     def best(self, k: int, exclude: Array) -> Array:
-        """Positions of the `k` best in order, ties by number, without vertices `exclude`; O(c)."""
+        """Return positions of the `k` best, sorted, ties by number, without `exclude`; O(c)."""
         allowed = np.flatnonzero((self.scores > 0) & ~np.isin(self.vertices, exclude))
         if self.ordered:
             return allowed[:k]

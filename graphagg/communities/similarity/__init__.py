@@ -1,1 +1,1 @@
-"""Compares the neighborhoods of two vertices: exactly, by MinHash signatures, by LSH bands."""
+"""Exact similarity of the neighborhoods of vertices."""

@@ -1,8 +1,8 @@
-"""Exact Jaccard similarity from compressed rows, by counting shared elements.
+"""Exact Jaccard similarity from compressed rows: it counts shared elements.
 
-The holders of the elements of a seed's set are counted: the count of a vertex is the size of its
-intersection with the set. `Neighborhoods.work` computes the work, the sum of the holders' degrees,
-beforehand.
+For each element of a seed's set, the count of each of its holders is incremented. The final count
+of a vertex is the size of its intersection with the set. `Neighborhoods.work` computes the work,
+the sum of the holders' degrees, beforehand.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def jaccard_to_seeds(
 
 @kernel
 def _add_similarities(sets: SetArrays, seeds: Array, weight: float, scratch: QueryScratch) -> int:
-    """Call `add_similarity` for all seeds; one call from Python each would cost 2 microseconds."""
+    """Call `add_similarity` for all seeds; each call from Python would cost 2 microseconds."""
     size = 0
     for seed in seeds:
         size = add_similarity(sets, seed, weight, scratch, size)
@@ -50,10 +50,10 @@ def _add_similarities(sets: SetArrays, seeds: Array, weight: float, scratch: Que
 def add_similarity(
     sets: SetArrays, seed: int, weight: float, scratch: QueryScratch, size: int
 ) -> int:
-    """Add `weight` times the similarity to `seed` to the scores of all that share an element.
+    """Add `weight` times the similarity to `seed` to the scores of vertices that share an element.
 
-    Vertices whose score was zero are appended to the first `size` of `scratch.active`; returns the
-    new `size`.
+    Vertices whose score was zero are appended after the first `size` of `scratch.active`. Returns
+    the new `size`.
     """
     offsets, closed = sets.offsets, sets.closed
     counts, touched = scratch.counts, scratch.touched
@@ -64,7 +64,7 @@ def add_similarity(
         v = touched[i]
         shared = counts[v]
         counts[v] = 0  # `counts` is all zero again for the next seed
-        # Similarities are above 0, so this is the first contact; in a damaged index it may not be.
+        # Similarities are above 0, so score 0 means first contact, unless the index is damaged.
         if scores[v] == 0.0 and size < len(active):
             active[size] = v
             size += 1
@@ -76,7 +76,7 @@ def add_similarity(
 def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
     """Count the elements shared with `seed` in `scratch.counts`.
 
-    Returns the number of vertices that share any; they are the first of `scratch.touched`.
+    Returns the number of vertices that share an element; they come first in `scratch.touched`.
     """
     offsets, elements, holder_offsets, holders, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
@@ -101,7 +101,7 @@ def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
 
 @kernel
 def find_element(offsets: Array, elements: Array, vertex: int, element: int) -> Any:
-    """Find the entry of an element of a vertex's set, the vertex itself left out; -1: none."""
+    """Find the entry of an element in a vertex's set without the vertex itself; -1: not found."""
     end = offsets[vertex + 1]
     at = lower_bound(elements, offsets[vertex], end, element)
     return at if at < end and elements[at] == element else -1
@@ -109,9 +109,9 @@ def find_element(offsets: Array, elements: Array, vertex: int, element: int) -> 
 
 @kernel
 def intersection(sets: SetArrays, a: int, b: int, examples: Array) -> Any:
-    """Size of the intersection of two sets; the first shared elements go to `examples`.
+    """Return the size of the intersection of two sets; write the first shared ones to `examples`.
 
-    Each element of the smaller set is searched in the larger: O(small * log large).
+    Each element of the smaller set is searched in the larger one: O(small * log large).
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
@@ -135,7 +135,7 @@ def pair_similarities(
 ) -> int:
     """Write to `out[i]` the sum of the exact similarities of `vertices[i]` to the seeds.
 
-    Returns the number of vertices that were compared before the look-ups passed `budget`.
+    Returns the number of vertices that were compared before the look-ups exceeded `budget`.
     """
     offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
@@ -162,8 +162,8 @@ def shared_with_seeds(
 ) -> Array:
     """Count shared elements, `[members, seeds]` int64; -1 if counting would exceed `budget`.
 
-    `examples[i, j]` takes the first of them, `adjacent[i, j]` whether the seed is in the member's
-    set.
+    Writes the first shared elements to `examples[i, j]`, and to `adjacent[i, j]` whether the seed
+    is in the member's set.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
@@ -193,16 +193,16 @@ def grow(
 ) -> tuple[int, int, int]:
     """Add the best vertex to the community until `order` is full or `budget` entries were read.
 
-    At the start `members` marks the seeds, and the first `size` of `active` have in `scores` the
-    sums of their similarities to them. `order` takes the new members, `means` the mean similarity
-    of each to all members before it. Returns the number that joined, the new `size`, and how many
-    joined without adding similarities because reading them did not fit the budget.
+    At the start `members` marks the seeds, and `scores` has the sum of similarities to the seeds
+    for the first `size` of `active`. Writes new members to `order`, and to `means` the mean
+    similarity of each to all earlier members. Returns the number that joined, the new `size`, and
+    how many joined without adding similarities because reading them would exceed the budget.
     """
     scores, active, members = scratch.scores, scratch.active, scratch.members
     joined = unread = 0
     while joined < len(order) and budget >= 0:
         best = _best_outside(scores, active, members, size)
-        budget -= size  # looking for the best counts as work too
+        budget -= size  # the search for the best counts as work too
         if best < 0:
             break
         members[best] = 1
@@ -220,13 +220,13 @@ def grow(
 
 @kernel(checked=False)
 def _best_outside(scores: Array, active: Array, members: Array, size: int) -> int:
-    """Best of the first `size` active vertices that is not a member; -1: none.
+    """Return the best of the first `size` active vertices that is not a member; -1: none.
 
-    `add_similarity` has checked the numbers of the vertices.
+    `add_similarity` has already checked the numbers of the vertices.
     """
     best = -1
-    # The score is the SUM over members, since their number is the same for all candidates:
-    # the mean orders alike. Of equal scores the lowest number wins, whatever the order.
+    # The score is the SUM over members. Their number is the same for all candidates, so the mean
+    # gives the same order. Ties go to the lowest number, regardless of the order in `active`.
     for i in range(size):
         v = active[i]
         if members[v] == 0 and (

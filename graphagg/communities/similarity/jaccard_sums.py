@@ -1,8 +1,8 @@
-"""Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
+"""Sums of exact Jaccard similarities between given vertices and a few members.
 
 If the vertices to compare are known, only their own sets are read: each element has a list of the
-members whose set contains it. So the work does not depend on the degrees of the elements, unlike
-in `jaccard`.
+members whose set contains it. Unlike in `jaccard`, the work does not depend on the degrees of the
+elements.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from graphagg.communities.similarity.neighborhoods import (
 from graphagg.kernels import kernel
 
 _SEEN = 1 << 12  # words of 64 elements
-_MEMBER = np.uint64(0xFFFFFFFF)  # of a link
+_MEMBER = np.uint64(0xFFFFFFFF)  # mask of the member in a link
 _LOOK_UPS = 16  # one binary search costs about as much as reading 16 entries in order
 
 
@@ -36,8 +36,8 @@ def similarity_sums(
 ) -> tuple[Doubles, Array]:
     """Sum the exact similarities of `vertices` `[c]` to `members` (ascending int64).
 
-    The members with the smallest sets are compared, up to `marked` entries. Returns the sums and
-    the members that were not compared.
+    The members with the smallest sets are compared, up to a total of `marked` entries. Returns the
+    sums and the members that were not compared.
     """
     order = np.argsort(neighborhoods.sizes(members), kind="stable")
     fits = np.cumsum(neighborhoods.sizes(members)[order]) <= marked
@@ -52,9 +52,9 @@ def similarity_sums(
 def _add_similarities(
     sets: SetArrays, members: Array, vertices: Array, marks: Array, out: Array
 ) -> None:
-    """Add the similarities to some members; `marks` is all zero before and after."""
+    """Add the similarities to some members to `out`; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    bits = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
+    bits = np.zeros(_SEEN, dtype=np.uint64)  # stays in the L1 cache and rejects most elements
     links = _list_members(sets, members, marks, bits)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
@@ -102,8 +102,8 @@ def _may_be_shared(bits: Array, element: int) -> Any:
 def _list_members(sets: SetArrays, members: Array, marks: Array, bits: Array) -> Array:
     """List the members of each element; `marks` is 1 + the first entry of an element's list.
 
-    Returns one link per entry: the lower 32 bits are the member, the upper ones the next entry, as
-    in `marks`. `bits` gets the bit of each element modulo its length.
+    Returns one link per entry: the lower 32 bits are the member, the upper 32 bits the next entry,
+    as in `marks`. Sets the bit of each element in `bits`, modulo its length.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     size = 0

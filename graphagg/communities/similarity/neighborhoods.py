@@ -1,4 +1,4 @@
-"""The graph as queries read it.
+"""The graph in the form that queries read.
 
 It has the set of each vertex, the inverse of the sets, and the raw adjacency.
 """
@@ -22,13 +22,13 @@ __all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "QueryScratch"
 
 
 class SetArrays(NamedTuple):
-    """The sets and their inverse, as kernels take them."""
+    """The sets and their inverse, as arrays for kernels."""
 
     offsets: Array  # `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`
     elements: Array  # `[entries]` int32, ascending within a set, without the vertex itself
     holder_offsets: Array  # `[m + 1]` int64, where the holders of each element begin
-    holders: Array  # `[entries]` int32, the vertices whose set has the element
-    closed: bool  # each set also has its own vertex, which `elements` does not list
+    holders: Array  # `[entries]` int32, the vertices whose set contains the element
+    closed: bool  # each set also contains its own vertex, which `elements` does not list
     walk: int  # UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`
 
 
@@ -37,17 +37,17 @@ class Neighborhoods:
     """The sets that similarity compares, and their inverse."""
 
     sets: Csr  # `[n, m]` pattern, the set of each vertex, without the vertex itself
-    # `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the graph
+    # `[m, n]` pattern, the vertices whose set contains an element; `sets` itself if the graph
     # is undirected
     holders: Csr
-    closed: bool  # each set also has its own vertex
-    # the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
+    closed: bool  # each set also contains its own vertex
+    # how a walk finds the neighbors of a node: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
     # (nodes 0 to n - 1 are sets, n to n + m - 1 elements)
     walk: int
 
     @classmethod
     def of(cls, sets: Csr, holders: Csr, config: CommunityConfig) -> Neighborhoods:
-        """Neighborhoods of a graph of the kind in `config`."""
+        """Return the neighborhoods of a graph of the kind in `config`."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
         return cls(sets, holders, bool(config.closed), walk)
 
@@ -65,17 +65,17 @@ class Neighborhoods:
         )
 
     def degrees(self, vertices: Array) -> Ints:
-        """Number of elements of each vertex's set, without the vertex itself."""
+        """Return the number of elements of each vertex's set, without the vertex itself."""
         degrees: Ints = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices]
         return degrees
 
     @cached_property
     def raw(self) -> pagerank.PushGraph:
-        """The raw graph, as PageRank walks it."""
+        """The raw graph that PageRank walks."""
         return pagerank.push_graph(self.sets, self.holders, self.walk)
 
     def sizes(self, vertices: Array) -> Ints:
-        """Size of each vertex's set."""
+        """Return the size of each vertex's set."""
         return self.degrees(vertices) + self.closed
 
     def work(self, vertices: Array, limit: int) -> Ints:
@@ -85,13 +85,13 @@ class Neighborhoods:
 
 
 class QueryScratch(NamedTuple):
-    """Work arrays of one thread, reused so that a query touches only what it reaches.
+    """Work arrays of one thread, reused so that a query touches only the vertices it reaches.
 
-    All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes per vertex,
-    and `push` 36 bytes per node; pages never touched are never allocated.
+    All of `counts`, `scores` and `members` are zero between uses. The arrays take 21 bytes per
+    vertex, and `push` 36 bytes per node; the system never allocates pages that are not touched.
     """
 
-    counts: Array  # int32, shared elements of each vertex with the one that is compared
+    counts: Array  # int32, number of elements that each vertex shares with the current seed
     touched: Array  # int32, the vertices whose count is not zero, in order of contact
     scores: Array  # float64, sum of similarities of each vertex
     active: Array  # int32, the vertices that have a score, in order of contact
@@ -100,7 +100,7 @@ class QueryScratch(NamedTuple):
 
     @classmethod
     def of(cls, neighborhoods: Neighborhoods) -> QueryScratch:
-        """The arrays for a graph."""
+        """Allocate the arrays for a graph."""
         vertices = max(neighborhoods.sets.rows, neighborhoods.sets.columns, 1)
         return cls(
             counts=np.zeros(vertices, np.int32),
@@ -114,14 +114,14 @@ class QueryScratch(NamedTuple):
 
 @kernel
 def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
-    """Size of a vertex's set, which includes the vertex itself if sets are closed."""
+    """Return the size of a vertex's set, including the vertex itself if sets are closed."""
     return offsets[vertex + 1] - offsets[vertex] + closed
 
 
 @kernel
 def jaccard(shared: float, first: float, second: float) -> float:
-    """Jaccard similarity of two sets from their sizes and the number of shared elements (> 0)."""
-    # A set of a damaged index can hold an element twice, and so share more than the union has.
+    """Compute the Jaccard similarity of two sets from their sizes and the shared count (> 0)."""
+    # In a damaged index a set can contain an element twice and share more than the union has.
     return shared / max(first + second - shared, shared)
 
 
@@ -143,7 +143,7 @@ def comparison_work(sets: SetArrays, vertex: int, limit: int) -> Any:
 
 @kernel
 def _work(sets: SetArrays, vertices: Array, limit: int) -> Array:
-    """`comparison_work` of each vertex, `[len(vertices)]` int64."""
+    """Return `comparison_work` of each vertex, `[len(vertices)]` int64."""
     work = np.empty(len(vertices), dtype=np.int64)
     for i in range(len(vertices)):
         work[i] = comparison_work(sets, vertices[i], limit)

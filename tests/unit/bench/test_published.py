@@ -48,7 +48,7 @@ def test_gold_is_the_passage_of_title_and_text(tmp_path: Path, name: str, questi
     texts = {p.id: p.text for p in pool.passages}
     (asked,) = pool.questions
     assert {texts[i] for i in asked.gold} == {CORPUS[0]["text"], CORPUS[2]["text"]}
-    assert "sha256" in pool.notes[0] and "figures do not compare" in pool.notes[-1]
+    assert "sha256" in pool.notes[0] and "figures are not comparable" in pool.notes[-1]
 
 
 def test_recall_is_printed_beside_published_rows(

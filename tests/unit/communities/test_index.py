@@ -190,7 +190,7 @@ def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path
     edges, _ = planted()
     first = CommunityIndex.build(edges, tmp_path / "a", config=small())
     CommunityIndex.build(edges, tmp_path / "a", config=small(kind="directed-out")).close()
-    with pytest.raises(ArtifactBusy, match="built again with other parameters"):
+    with pytest.raises(ArtifactBusy, match="rebuilt with other parameters"):
         first.add([(0, 500)])
     assert first.query([0], 3).members
     first.reopen()

@@ -16,7 +16,7 @@ TRACE = "An exception was thrown from the Python worker.\n  File worker.py, line
     [
         (
             "ModuleNotFoundError: No module named 'graphagg'", JobFailed,
-            "No module named 'graphagg'; executors run another Python: set PYSPARK_PYTHON",
+            "No module named 'graphagg'; executors run a different Python: set PYSPARK_PYTHON",
         ),
         ("OSError: [Errno 28] No space left on device", WriteFailed, "no space on the disk"),
         ("graphagg.errors.InvalidGraph: negative id -2", InvalidGraph, "^negative id -2$"),

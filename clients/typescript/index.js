@@ -79,7 +79,7 @@ async function events(stream, told) {
       told(event.progress);
     }
   }
-  throw new ServiceError(0, "NoService", "the answer stopped in its middle; ask what is there");
+  throw new ServiceError(0, "NoService", "the response ended before it was complete; check what was written");
 }
 
 function json(text) {

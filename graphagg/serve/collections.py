@@ -1,8 +1,8 @@
-"""Collections: indices below a folder, found by name and opened on demand.
+"""Collections: indices in subfolders of one folder, found by name and opened on demand.
 
-A collection is a folder with `collection.json` and perhaps a passage index in `passages/`, a
-community index in `communities/` and uploaded files in `files/`; or it is the folder of an index.
-Names are lower-case ASCII, so that no file system confuses two of them.
+A collection is a folder with `collection.json` and optionally a passage index in `passages/`, a
+community index in `communities/` and uploaded files in `files/`. Or it is the folder of an index.
+Names are lower-case ASCII, so no file system treats two different names as the same.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Settings:
 
     Attributes:
         profile: `standard` or `fast`.
-        language: code of the language of all passages, or `auto`; None: recognized.
+        language: code of the language of all passages, or `auto`; None: detected.
     """
 
     profile: Profile = "standard"
@@ -60,7 +60,7 @@ class Settings:
 
 @dataclass
 class _Open:
-    """An open collection: its service, open requests, and the monotonic time of the last one."""
+    """An open collection: its service, number of running requests, and time of last use."""
 
     service: Service
     users: int = 0
@@ -77,24 +77,24 @@ class Collections:
         self._opening: dict[str, asyncio.Lock] = {}
 
     def names(self) -> list[str]:
-        """The sorted names of all collections."""
+        """Return the sorted names of all collections."""
         folders = (each.name for each in self.root.iterdir() if _NAME.fullmatch(each.name))
         return sorted(name for name in folders if _exists(self.root / name))
 
     def folder(self, name: str) -> Path:
-        """The folder of a collection; raises `NoSuchIndex`."""
+        """Return the folder of a collection; raises `NoSuchIndex`."""
         folder = self.root / check_name(name)
         if not _exists(folder):
             raise NoSuchIndex(f"no collection {name!r}; create it with POST /v1/collections")
         return folder
 
     def index(self, name: str, kind: str) -> Path:
-        """The folder of an index of a collection; it may not exist yet."""
+        """Return the folder of an index of a collection; it may not exist yet."""
         folder = self.folder(name)
         return folder if is_bare(folder) else folder / kind
 
     def settings(self, name: str) -> Settings:
-        """The settings of a collection; raises `CorruptArtifact`."""
+        """Return the settings of a collection; raises `CorruptArtifact`."""
         folder = self.folder(name)
         if is_bare(folder):
             return Settings()
@@ -108,7 +108,7 @@ class Collections:
             ) from None
 
     def create(self, name: str, settings: Settings) -> None:
-        """Make an empty collection; raises `CollectionExists`."""
+        """Create an empty collection; raises `CollectionExists`."""
         folder = self.root / check_name(name)
         if _exists(folder):
             raise CollectionExists(f"collection {name!r} already exists; choose another name")
@@ -122,15 +122,15 @@ class Collections:
             raise CollectionExists(f"collection {name!r} already exists") from None
 
     async def remove(self, name: str) -> None:
-        """Remove a collection and its content; running requests keep what they opened."""
+        """Remove a collection and its files; running requests keep the index that they opened."""
         folder = self.folder(name)
         removed = self.root / f".gone-{secrets.token_hex(8)}"
-        folder.rename(removed)  # atomic; after a kill the next start removes it
+        folder.rename(removed)  # atomic; if the process is killed, the next start deletes it
         self.forget(name)
         await asyncio.to_thread(shutil.rmtree, removed, True)
 
     def sweep(self) -> None:
-        """Remove what a killed process left behind."""
+        """Remove folders that a killed process left behind."""
         yesterday = time.time() - 86_400  # another process may still receive files
         staged = [each for each in self.root.glob(f"*/{STAGED}*") if _age(each) < yesterday]
         for folder in (*self.root.glob(".gone-*"), *staged):
@@ -138,7 +138,7 @@ class Collections:
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[Service]:
-        """The service of a collection, open until the block ends; raises `NoSuchIndex`."""
+        """Yield the service of a collection, open until the block ends; raises `NoSuchIndex`."""
         folder = self.folder(name)
         async with self._opening.setdefault(name, asyncio.Lock()):
             entry = self._open.get(name)
@@ -165,10 +165,10 @@ class Collections:
         """Close a collection; its next lease opens it again."""
         entry = self._open.pop(name, None)
         if entry is not None:
-            entry.service.close()  # a version closes with its last lease
+            entry.service.close()  # a version closes when its last lease ends
 
     def changed(self, name: str) -> None:
-        """Move to the version that a write has published."""
+        """Switch to the version that a write has published."""
         if name not in self._open:
             return
         service, kinds = self._open[name].service, dict[str, Any]()
@@ -180,7 +180,7 @@ class Collections:
             self.forget(name)
 
     def refresh(self) -> None:
-        """Move open collections to their published versions; close removed ones."""
+        """Switch open collections to their published versions; close removed ones."""
         for name in list(self._open):
             if _exists(self.root / name):
                 self.changed(name)
@@ -188,7 +188,7 @@ class Collections:
                 self.forget(name)
 
     def close(self) -> None:
-        """Close all."""
+        """Close all collections."""
         for name in list(self._open):
             self.forget(name)
 
@@ -203,12 +203,12 @@ def check_name(name: str) -> str:
 
 
 def is_bare(folder: Path) -> bool:
-    """Whether a folder is an index."""
+    """Return whether a folder is itself an index."""
     return (folder / MANIFEST_NAME).is_file()
 
 
 def indices_of(folder: Path) -> dict[str, Any]:
-    """The folders of the indices of a collection, by kind."""
+    """Return the folders of a collection's indices, by kind."""
     if is_bare(folder):
         kind = manifest_at(folder).kind
         return {kind: folder} if kind in NAMES else {}

@@ -1,4 +1,4 @@
-"""Queries to a community index, for the service and the MCP server."""
+"""Answers queries of a community index, for the HTTP service and the MCP server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphagg.store.manifest import Manifest
 
 
 class OpenedCommunities:
-    """One version of a community index, with its type-ahead."""
+    """One version of a community index, with the vertices for type-ahead and neighbors."""
 
     def __init__(self, index: CommunityIndex) -> None:
         self.index = index
@@ -42,7 +42,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         super().__init__(directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder)))
 
     async def info(self) -> JsonAnswer:
-        """Counts, kind of graph and methods."""
+        """Return counts, kind of graph and methods."""
         with self._lease() as opened:
             return {
                 "version": opened.manifest.data,
@@ -52,31 +52,31 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             }
 
     async def query(self, request: CommunityRequest) -> JsonAnswer:
-        """The community of some seeds."""
+        """Return the community of some seeds."""
         return await self._answer(_community_json, request)
 
     async def structure(self, request: CommunityRequest) -> JsonAnswer:
-        """The similarity graph of a community, its sub-communities and positions."""
+        """Return the similarity graph of a community, its sub-communities and positions."""
         return await self._answer(_structure, request)
 
     async def _answer(
         self, show: Callable[[Community], JsonAnswer], request: CommunityRequest
     ) -> JsonAnswer:
         def answer(index: CommunityIndex) -> JsonAnswer:
-            seeds = list(map(str, request.seeds))  # the index converts them to its type of id
+            seeds = list(map(str, request.seeds))  # the index converts them to its id type
             return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened:
             return await self._pool.run(answer, opened.index)
 
     async def starting_with(self, prefix: str, limit: int) -> JsonAnswer:
-        """Type-ahead."""
+        """Return the vertices whose ids begin with a prefix (type-ahead)."""
         with self._lease() as opened:
             listing = await self._pool.run(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _vertices_json(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> JsonAnswer:
-        """The neighbors of a vertex."""
+        """Return the neighbors of a vertex, and its degree."""
         with self._lease() as opened:
             center, listing = await self._pool.run(opened.vertices.neighbors, vertex, limit)
             return {
@@ -129,5 +129,5 @@ def _structure(community: Community) -> JsonAnswer:
 
 
 def _rows(**columns: Sequence[Any]) -> list[JsonAnswer]:
-    """The rows of a table as JSON objects."""
+    """Return the rows of a table as JSON objects."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

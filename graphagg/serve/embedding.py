@@ -1,4 +1,4 @@
-"""Nearest vertices by an embedding, for HTTP and MCP."""
+"""Nearest vertices in an embedding, for HTTP and MCP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
         super().__init__(directory, NodeEmbedding.open)
 
     async def info(self) -> JsonAnswer:
-        """Counts, kind of graph and dimension."""
+        """Return counts, kind of graph and dimension."""
         with self._lease() as index:
             return {
                 "version": index.manifest.data,
@@ -29,7 +29,7 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
             }
 
     async def nearest(self, vertex: VertexId, k: int) -> JsonAnswer:
-        """The vertices nearest to one, by cosine."""
+        """Return the vertices nearest to a vertex, by cosine."""
         with self._lease() as index:
             return await self._pool.run(_neighbors, index, str(vertex), k)
 

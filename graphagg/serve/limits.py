@@ -12,18 +12,18 @@ LONGEST_QUESTION = 2_000
 LONGEST_NAME = 512
 """Characters of a vertex id, a prefix or a passage id."""
 MOST_HITS = 100
-"""Passages, and nearest vertices, of one answer."""
+"""Maximum number of passages, or of nearest vertices, in one answer."""
 MOST_CHARACTERS = 20_000
 """Characters of a hit."""
 MOST_TEXT = 100_000
-"""Characters of all hits of a question; each has its share."""
+"""Characters of all hits of a question, divided equally among them."""
 UNSURE = 0.1
 """Confidence below which an answer is reported and counted as doubtful."""
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100
 MOST_LISTED = 1_000
-"""Vertices of a list: type-ahead, neighbors."""
+"""Maximum number of vertices in a list (type-ahead, neighbors)."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class ServiceLimits:
         upload_bytes: maximum size of one upload in bytes.
         upload_files: maximum number of files in one upload.
         write_seconds: time that a write may wait for its turn, in seconds.
-        writers: number of writes at a time, each to another collection with its own models.
-        open_collections: maximum number of open collections; beyond it the least recently used is
-            closed.
+        writers: maximum number of concurrent writes, each to a different collection with its own
+            models.
+        open_collections: maximum number of open collections; the least recently used are closed.
     """
 
     body_bytes: int = 1 << 20

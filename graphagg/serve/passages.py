@@ -1,4 +1,4 @@
-"""Questions to a passage index, for the service and the MCP server."""
+"""Answers questions to a passage index, for the HTTP service and the MCP server."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ Answer = dict[str, Any]
 R = TypeVar("R")
 _log = logging.getLogger("graphagg.serve")
 
-_MOST_VALUES = 100  # distinct values beyond which a key is not counted by value
+_MOST_VALUES = 100  # a key with more distinct values has no counts by value
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
 class Passages(ReloadingIndex[PassageIndex | PassageParts]):
     """A passage index, or several parts that answer as one; answers many questions at once.
 
-    A question takes three steps: its scope is computed in a thread, it is encoded in the thread of
-    the models, and it is answered in a thread.
+    A question takes three steps: a pool thread computes its scope, the encoder thread encodes it,
+    and a pool thread answers it.
 
     Answers, descriptions and errors read passages only through `visible` and `ask`, which show only
-    the passages that the token of the request may see. With `eager` the encoder is loaded when a
-    version is opened, for indices that are opened and closed often.
+    the passages that the token of the request may see. With `eager`, the encoder is loaded when a
+    version is opened; this is for indices that are opened and closed often.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         super().__init__(directory, self._open_version, *parts)
 
     def _open_version(self, *directories: PathLike[str]) -> PassageIndex | PassageParts:
-        """Open a version that is ready to answer, with the loaded models."""
-        with ExitStack() as opened:  # closes all unless the version is ready
+        """Open a version that is ready to answer; use models that are already loaded."""
+        with ExitStack() as opened:  # on an error, closes the indices opened so far
             indices = list[PassageIndex | RemotePart]()
             for each in directories:
                 indices.append(self._open_index(each))
@@ -88,7 +88,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
             is_one = len(indices) == 1 and isinstance(first, PassageIndex)
             ready: Any = first if is_one else PassageParts(indices)
             ready.retriever()  # computes the view of all passages
-            if self._prepared:  # load another model before questions move to this version
+            if self._prepared:  # load its models before questions use this version
                 self._check_models(ready.snapshot)
                 ready.snapshot.models.encoder()
             opened.pop_all()
@@ -106,19 +106,19 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return opened
 
     def about_part(self) -> Answer:
-        """The version for a process that asks several parts, and which process this is."""
+        """Return the manifest and this process's id, for a coordinator of several parts."""
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             raise InvalidParameter("a part is served by one process; start it without --workers")
         with self._lease() as index:
             snapshot = index.snapshot
             if isinstance(snapshot, JoinedSnapshot):
-                raise InvalidParameter("this service has several parts; ask a service of one index")
+                raise InvalidParameter("this service has several parts; use a service of one index")
             self.objects.open(snapshot)
             manifest = snapshot.artifact.manifest.to_json()
             return {"instance": self.objects.instance, "manifest": manifest}
 
     def file_of_part(self, version: str, name: str) -> Path:
-        """The path of a file of the served version."""
+        """Return the path of a file of the served version."""
         with self._lease() as index:
             if version != index.manifest.data:
                 raise NoSuchIndex(f"this service has no version {version!r}; open the part again")
@@ -131,7 +131,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return bool(further) or isinstance(first.location, PartAddress)
 
     def _models_of(self, artifact: Artifact) -> tuple[Encoder | None, EntityExtractor | None]:
-        """The loaded models of a version."""
+        """Return the models of a version that are already loaded."""
         models = artifact.manifest.models
         return (
             self._shared.encoders.get(models["encoder"]["sha256"]),
@@ -139,14 +139,14 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         )
 
     def check_models(self) -> None:
-        """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
+        """Check that the files of all models exist; raises `MissingExtra`, `MissingModel`."""
         with self._lease() as index:
             self._check_models(index.snapshot)
 
     def prepare(self) -> None:
         """Load the models except the extractor of `linearrag`, and answer a question.
 
-        Versions that are published later are served once their models are loaded too.
+        Versions that are published later are served only after their models are loaded.
         """
         with self._lease() as index:
             index.snapshot.models.encoder()
@@ -164,7 +164,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
 
     @asynccontextmanager
     async def visible(self) -> AsyncIterator[PassageSnapshot]:
-        """The served version as if it held only visible passages; open until the block ends."""
+        """Yield the served version restricted to visible passages, open until the block ends."""
         filter = CURRENT.get().filter
         with self._lease() as index:
             snapshot: PassageSnapshot = index.snapshot
@@ -192,7 +192,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return await self._without_missing(attempt)
 
     def refresh(self) -> bool:
-        """Move to the published version; see which parts answer."""
+        """Switch to the published version; record which parts do not answer."""
         is_new = super().refresh()
         for place in self._places:
             if isinstance(place.location, PartAddress):
@@ -201,7 +201,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return is_new
 
     async def _without_missing(self, attempt: Callable[[], Awaitable[R]]) -> R:
-        """Answer; leave out parts that do not answer until the next `refresh` finds them."""
+        """Run `attempt`; leave out parts that do not answer until a `refresh` finds them again."""
         for _ in self._places:
             try:
                 return await attempt()
@@ -212,7 +212,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return await attempt()
 
     async def info(self) -> Answer:
-        """Counts, modes, metadata keys and models."""
+        """Return counts, modes, metadata keys and models."""
         async with self.visible() as snapshot:
             manifest = snapshot.artifact.manifest
             counts = {"passages": len(snapshot)} if snapshot.is_restricted else manifest.counts
@@ -225,14 +225,14 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
-        """The hits of a question with their confidence; counts the answer."""
+        """Return the hits of a question with their confidence; count the answer in the metrics."""
         answer = await self.found(search)
         if not search.offset:
             self._shared.note(answer)
         return answer
 
     async def found(self, search: SearchRequest) -> Answer:
-        """The hits of a question with their confidence; mode and version."""
+        """Return the hits of a question with their confidence, and the mode and version."""
         return await self._without_missing(partial(self._found, search))
 
     async def _found(self, search: SearchRequest) -> Answer:
@@ -261,10 +261,10 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         }
 
     async def _retriever(self, snapshot: PassageSnapshot, request: Request) -> Retriever:
-        """The retriever of a request."""
+        """Return the retriever of a request."""
         if not request.selection.is_all:
             return await self._pool.run(retriever_for, snapshot, request)
-        self._pool.check()  # the view of all passages exists: a thread would take longer
+        self._pool.check()  # the view of all passages exists; a thread would take longer
         return retriever_for(snapshot, request)
 
     async def _encode(
@@ -276,7 +276,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return encoded
 
     async def facets(self, request: FacetsRequest) -> Answer:
-        """The metadata keys of visible passages, or of the first of a question, with counts."""
+        """Count the metadata of the visible passages, or of the first hits of a question."""
         selection = request.request().selection
         if request.question is not None:
             first = SearchRequest(**request.model_dump(), k=MOST_HITS, characters=1)
@@ -291,7 +291,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
 
 
 def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> PassageSnapshot:
-    """The passages that a token's filter leaves."""
+    """Return the snapshot restricted to the passages that match a token's filter."""
     try:
         part = snapshot.restricted(filter)
     except InvalidFilter as error:
@@ -302,10 +302,10 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
 
 
 def _facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
-    """Count the metadata of the passages of a mask `[R]`: by key `type`, `passages` and `values`.
+    """Count the metadata of the passages of a mask `[R]`: `type`, `passages`, `values` by key.
 
-    `values` has the number of passages of each value, the most frequent first; None for a key
-    with many values.
+    `values` lists each value with its number of passages, the most frequent first. It is None for
+    a key with many values.
     """
     segments = snapshot.by_table(visible)
     keys: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Base of the served indices: reloads published versions without losing a request."""
+"""Base class of the served indices: reloads published versions without losing a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import pointer_of
 
-_EVERY = 5.0  # least seconds between two requests to a store
+_EVERY = 5.0  # minimum number of seconds between two requests to a store
 
 
 class Closable(Protocol):
@@ -34,7 +34,7 @@ T = TypeVar("T", bound=Closable)
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """A value that changes when a file is replaced; None: it cannot be read."""
+    """Return a value that changes when a file is replaced, or None if it cannot be read."""
     try:
         status = path.stat()
     except OSError:
@@ -50,7 +50,7 @@ class _WatchedPlace:
         self._asked, self._last = -math.inf, cast(Any, None)
 
     def stamp(self) -> Any:
-        """A value that changes when a version is published."""
+        """Return a value that changes when a version is published."""
         if isinstance(self.location, PartAddress):
             stamp: Any = PartClient(self.location).version()
         elif isinstance(self.location, Address):
@@ -60,28 +60,28 @@ class _WatchedPlace:
             stamp = pointer_of(Store(self.location)).read()[1]
         else:
             stamp = stamp_of(self.location / MANIFEST_NAME)
-        if stamp is None and self._last is not None:  # opening names a missing file
+        if stamp is None and self._last is not None:  # if None from the start, opening reports it
             raise NotAnArtifact(
-                f"{self.location}: no manifest there; the open index is still served"
+                f"{self.location}: no manifest found; the open index is still served"
             )
         self._last = stamp
         return stamp
 
 
 class _OpenVersion(Generic[T]):
-    """A version, with the number of its leases; being the current version counts as one."""
+    """An open version and its number of leases; being the current version counts as one."""
 
     def __init__(self, opened: T) -> None:
         self.opened, self.holders = opened, 1
 
 
 class ReloadingIndex(Generic[T]):
-    """Base of the served indices: holds the current version of an index.
+    """Base class of the served indices: holds the current version of an index.
 
-    `_lease` returns the current version and keeps it open until the lease ends; `refresh` opens a
-    version that was published since, which later leases get. So no request sees two versions, none
-    waits for a swap, and the last user of a version closes it. Subclasses answer requests; what
-    they show of a lease depends on the rights of the request.
+    `_lease` yields the current version and keeps it open until the lease ends; `refresh` opens a
+    newly published version for later leases. So no request sees two versions or waits for a swap,
+    and a version closes when its last lease ends. Subclasses answer requests; what they show
+    depends on the rights of the request.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ReloadingIndex(Generic[T]):
         self._places = [_WatchedPlace(each) for each in (directory, *parts)]
         self._open = open_index
         self._missing = set[str]()  # addresses of parts that do not answer
-        self._is_lost = False  # whether a part lost what was opened there
+        self._is_lost = False  # whether a part no longer has the opened version
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamps = [place.stamp() for place in self._places]
@@ -106,7 +106,7 @@ class ReloadingIndex(Generic[T]):
 
     @contextmanager
     def _lease(self) -> Iterator[T]:
-        """The current version, open until the end of the block."""
+        """Yield the current version, open until the block ends."""
         with self._lock:
             version = self._current
             version.holders += 1
@@ -121,13 +121,13 @@ class ReloadingIndex(Generic[T]):
             is_last = not version.holders
         if is_last:
             opened = version.opened
-            # FastAPI's caches keep the functions of an app, and all that these refer to, until the
-            # process ends.
+            # FastAPI's caches keep the functions of an app, and everything these refer to, until
+            # the process ends.
             del version.opened
             opened.close()
 
     def refresh(self) -> bool:
-        """Move to the published version; returns whether it is another one.
+        """Switch to the published version; return whether the open version was replaced.
 
         If nothing was published, this costs one `stat`, or on a store one request every few
         seconds. If the published version cannot be opened, the current one stays, the error is
@@ -152,7 +152,7 @@ class ReloadingIndex(Generic[T]):
             return True
 
     def _stamp_of(self, place: _WatchedPlace, before: Any) -> Any:
-        """The stamp of a place; a part that does not answer keeps its own and is left out."""
+        """Return the stamp of a place; on no answer leave the part out and return `before`."""
         address = os.fspath(place.location)
         try:
             stamp = place.stamp()

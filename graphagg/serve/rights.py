@@ -1,19 +1,19 @@
 """The rights of a request: its role, and the filter of the passages that it may see.
 
-`CURRENT` holds the rights of the request that a task works on. `Passages.visible` applies the
-filter; other indices and files are refused to a request with a filter.
+`CURRENT` holds the rights of the request that the current task handles. `Passages.visible` applies
+the filter; a request with a filter may not use other indices or files.
 
-A file of tokens is TOML with one table per token. It contains hashes only, so reading it grants no
+A token file is TOML with one table per token. It contains only hashes, so reading it grants no
 access.
 
     [[token]]
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     role = "read"                   # or "write"
     filter = {tenant = "acme"}      # optional, for readers: the passages that they may see
-    groups = ["sales"]              # optional: those whose key `readers` has one of these, or "*"
-    groups_header = "x-groups"      # in place of groups: a proxy's token, whose header names them
+    groups = ["sales"]              # optional: passages whose `readers` has one of these, or "*"
+    groups_header = "x-groups"      # instead of groups: the header in which a proxy sends them
 
-A file that is a single line without a table is itself a token, with the role write.
+A file without such a table is a single line: a plain token with the role write.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Identity:
     Attributes:
         role: `write` may also change collections.
         filter: the passages that it may see; None: all.
-        groups_header: the header of a request that names the groups of its reader, by commas.
+        groups_header: the request header that lists the reader's groups, separated by commas.
     """
 
     role: Role = "write"
@@ -52,7 +52,7 @@ class Identity:
     groups_header: str | None = None
 
     def seen_by(self, groups: Iterable[str]) -> Identity:
-        """Restrict these rights to the passages that readers of some groups may see."""
+        """Return these rights restricted to passages that members of some groups may see."""
         names = sorted({name.strip() for name in groups} - {"", EVERYONE})
         readers = {READERS: {"in": [EVERYONE, *names]}}
         both = readers if self.filter is None else {"and": [self.filter, readers]}
@@ -60,18 +60,18 @@ class Identity:
 
 
 READERS, EVERYONE = "readers", "*"
-"""The key of the groups that may see a passage, and the group of all readers."""
+"""The metadata key of the groups that may see a passage, and the group of all readers."""
 ANYONE = Identity()
 NOBODY = Identity("read", {"not": {"and": []}})
-"""A request without a token, on an open path: it sees no passage."""
+"""The identity of a request without a token on an open path: it sees no passages."""
 CURRENT: ContextVar[Identity] = ContextVar("identity", default=ANYONE)
-"""The identity of the request that a task works on."""
+"""The identity of the request that the current task handles."""
 
 
 def check_unfiltered(what: str) -> None:
-    """Raise `Forbidden` if the request may see some passages only."""
+    """Raise `Forbidden` if the request may see only some passages."""
     if CURRENT.get().filter is not None:
-        raise Forbidden(f"{what}: this token sees some passages only; use one without a filter")
+        raise Forbidden(f"{what}: this token sees only some passages; use one without a filter")
 
 
 def check_writer() -> None:
@@ -81,15 +81,15 @@ def check_writer() -> None:
 
 
 def digest_of(token: str) -> str:
-    """The hash of a token."""
+    """Return the SHA-256 hash of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 class TokenFile:
-    """The tokens of a file. A changed file is read again; a broken one admits nobody.
+    """The tokens in a file. A changed file is read again; if it is invalid, no token is accepted.
 
     Raises:
-        InvalidToken: the file cannot be read, or holds no usable token.
+        InvalidToken: the file cannot be read, or has no valid token.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class TokenFile:
         self._identities = read_tokens(path)
 
     def identity_of(self, digest: str) -> Identity | None:
-        """The present rights of the token with this hash; None: no rights."""
+        """Return the current rights of the token with this hash; None for an unknown token."""
         stamp = stamp_of(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
@@ -106,22 +106,22 @@ class TokenFile:
                 self._identities = read_tokens(self._path)
             except InvalidToken as error:
                 self._identities = {}
-                _log.error("no token is admitted: %s", error)
+                _log.error("no token is accepted: %s", error)
         return self._identities.get(digest)
 
 
 def read_tokens(path: Path) -> dict[str, Identity]:
-    """Read a file of tokens; return the rights by the hash of each token.
+    """Read a token file; return the rights of each token by its hash.
 
     Raises:
-        InvalidToken: the file cannot be read, or holds no usable token.
+        InvalidToken: the file cannot be read, or has no valid token.
     """
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidToken(
             f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); expected a file "
-            "that holds a token"
+            "that contains a token"
         ) from None
     if "[[token]]" not in text:
         return {digest_of(_plain_token(path, text)): ANYONE}
@@ -137,7 +137,7 @@ def read_tokens(path: Path) -> dict[str, Identity]:
 
 
 class _Token(BaseModel):
-    """A table of a file of tokens."""
+    """One table of a token file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -157,13 +157,13 @@ class _Token(BaseModel):
         return self
 
     def identity(self) -> Identity:
-        """The rights of the token."""
+        """Return the rights of the token."""
         identity = Identity(self.role, self.filter, self.groups_header)
         return identity if self.groups is None else identity.seen_by(self.groups)
 
 
 class _TokenTable(BaseModel):
-    """A file of tokens."""
+    """The content of a token file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -175,6 +175,6 @@ def _plain_token(path: Path, token: str) -> str:
     if len(token) < _SHORTEST_TOKEN or not sound:
         raise InvalidToken(
             f"{path}: {len(token)} characters, expected at least {_SHORTEST_TOKEN}, printable "
-            "ASCII and no blanks; for instance: openssl rand -hex 32"
+            "ASCII without spaces; create one with: openssl rand -hex 32"
         )
     return token

@@ -1,4 +1,4 @@
-"""The service of one process: its indices, their models, and new versions of them."""
+"""The service of one process: opens indices, loads their models, switches to new versions."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
     `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
-    models that the passage index was built with; None loads them by name. `parts` are further
-    passage indices, which answer with `passages` as one (`PassageParts`).
+    models that the passage index was built with; None loads them by name. `parts` are more passage
+    indices; together with `passages` they answer as one index (`PassageParts`).
     """
 
     passages: PathLike[str] | None = None
@@ -59,9 +59,9 @@ class Sources:
 class Service:
     """Opened indices that answer requests; they are opened in milliseconds, without a model.
 
-    `problems` has by kind the error class of a published version that cannot be opened.
+    `problems` maps a kind of index to the error class of a new version that cannot be opened.
 
-    With `lazy` models are loaded at the first question that needs them. Else `prepare` loads them,
+    With `lazy`, the first question that needs a model loads it. Otherwise `prepare` loads models,
     and the constructor checks that they are on this machine (`MissingModel`, `MissingExtra`). A
     collection uses the threads and models (`shared`) of its service.
     """
@@ -129,13 +129,13 @@ class Service:
 
     @property
     def communities(self) -> Communities:
-        """The community index; raises `Forbidden` for a request that may see some passages only."""
+        """The community index; raises `Forbidden` for a request that may see only some passages."""
         check_unfiltered("communities")
         return cast("Communities", self._index("communities"))
 
     @property
     def embedding(self) -> Embedding:
-        """The embedding; raises `Forbidden` for a request that may see some passages only."""
+        """The embedding; raises `Forbidden` for a request that may see only some passages."""
         check_unfiltered("embedding")
         return cast("Embedding", self._index("embedding"))
 
@@ -146,11 +146,11 @@ class Service:
         return self._served[kind]
 
     def has(self, kind: str) -> bool:
-        """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
+        """Return whether an index of a kind is open: `passages`, `communities` or `embedding`."""
         return kind in self._served
 
     async def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
-        """Versions, sizes and limits of the served indices of these kinds."""
+        """Return versions, sizes and limits of the served indices of these kinds."""
         names = "body_bytes", "answer_seconds"
         sees_all = CURRENT.get().filter is None
         indices = {
@@ -188,7 +188,7 @@ class Service:
         return "ready" if self._loaded.is_set() else "loading"
 
     def refresh(self) -> None:
-        """Move every index to its published version; keep the old one if that cannot be opened."""
+        """Switch each index to its published version; keep the old one if that cannot be opened."""
         for kind, index in self._served.items():
             before, reported, problem = index.version, self.problems.get(kind), None
             try:
@@ -208,12 +208,12 @@ class Service:
                 self.problems[kind] = problem
 
     def _set_label(self, *change: Any) -> None:
-        """Set the label of a metric; the indices of collections have none."""
+        """Set the label of a metric; indices of collections have no labels."""
         if not self._is_collection:
             self.metrics.moved(*change)
 
     def close(self) -> None:
-        """Close the indices; end the threads unless another service shares them."""
+        """Close the indices; stop the threads unless another service shares them."""
         if not self._is_collection:
             self.shared.close()
         for index in self._served.values():

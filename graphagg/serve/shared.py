@@ -1,4 +1,4 @@
-"""What the indices of a process share: threads, models, and metrics for Prometheus."""
+"""Resources that the indices of a process share: threads, models and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from graphagg.errors import Overloaded
 from graphagg.serve.limits import UNSURE, ServiceLimits
 
-if TYPE_CHECKING:  # a service of graphs loads no library of passages
+if TYPE_CHECKING:  # a service without passages does not import these libraries
     from graphagg.rag.config.modes import Mode
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
@@ -60,7 +60,7 @@ class Metrics:
             ["outcome"],
         )
         self.reloads = counter(
-            "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"]
+            "graphagg_reloads", "Published versions opened, by outcome.", ["kind", "outcome"]
         )
         self.index = latest(
             "graphagg_index_info", "1 for the version that is served.", ["kind", "version"]
@@ -77,14 +77,14 @@ class Metrics:
 
     @staticmethod
     def moved(gauge: Gauge, kind: str, to: str | None, before: str | None = None) -> None:
-        """Set the label of a kind of index, in place of the one before; None: it has none."""
+        """Replace the label `before` of a kind of index with `to`; None means no label."""
         if before is not None and before != to:
             gauge.remove(kind, before)
         if to is not None:
             gauge.labels(kind, to).set(1)
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format, summed over the workers."""
+        """Return all metrics in Prometheus's text format, summed over the workers."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
         registry = CollectorRegistry()
@@ -93,7 +93,7 @@ class Metrics:
 
 
 R = TypeVar("R")
-_CACHED = 256  # questions; with the default encoder about 5 MiB
+_CACHED = 256  # questions; about 5 MiB with the default encoder
 
 
 class BoundedThreadPool:
@@ -139,9 +139,9 @@ class BoundedThreadPool:
 
 
 class QuestionEncoder:
-    """The one thread that encodes questions; it caches the last ones.
+    """Encodes questions in one thread, with an LRU cache.
 
-    The cache serves the next page of hits and the themes of an answer, which repeat a question. At
+    The next page of hits and the themes of an answer repeat a question, so they hit the cache. At
     most `capacity` questions run or wait.
     """
 
@@ -152,7 +152,7 @@ class QuestionEncoder:
     async def encode(self, retriever: Retriever, scope: object, question: str) -> EncodedQuestion:
         """Encode a checked question; raises `Overloaded`.
 
-        `scope` is the filters that chose the retriever's passages, as JSON values.
+        `scope` holds the filters that select the retriever's passages, as JSON values.
         """
         snapshot, models = retriever.snapshot, retriever.snapshot.models
         version, mode = snapshot.artifact.manifest.data, retriever.mode
@@ -170,14 +170,14 @@ class QuestionEncoder:
         return await self._pool.run(encode)
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._pool.close()
 
 
 class SharedResources:
     """The threads of a process, and its loaded models by their sha256.
 
-    `loading` is held while a model is loaded that several indices may use.
+    The lock `loading` is held while a model that several indices may share is loaded.
     """
 
     def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:
@@ -198,13 +198,13 @@ class SharedResources:
         self.metrics.answers.labels(outcome).inc()
 
     def keep(self, encoder: Encoder | None, extractor: EntityExtractor | None) -> None:
-        """Let other versions and indices use loaded models."""
+        """Register loaded models, so that other versions and indices reuse them."""
         if encoder is not None:
             self.encoders[encoder.spec.sha256] = encoder
         if extractor is not None:
             self.extractors[extractor.spec.sha256] = extractor
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.pool.close()
         self.question_encoder.close()

@@ -36,7 +36,7 @@ from graphagg.serve.rights import CURRENT
 Answer = dict[str, Any]
 
 
-_PATIENCE = 1.0  # seconds before a request that does not wait gets the progress
+_PATIENCE = 1.0  # seconds after which a request without `wait` returns the progress
 
 
 class _MapWork:
@@ -71,11 +71,11 @@ class Themes:
         if not work.task.done():
             return work
         self._works.pop(key, None)
-        work.task.result()  # raises what went wrong
+        work.task.result()  # raises the error of the computation
         return None
 
     async def themes(self, request: ThemesRequest) -> Answer:
-        """The themes of the map."""
+        """Return the themes of the map, or the progress of computing it."""
         work = await self._compute(request.filter, request.wait)
         if work is not None:
             return {"done": work.done, "total": work.total}
@@ -93,7 +93,7 @@ class Themes:
         return await self._passages.ask(answer)
 
     async def theme(self, request: ThemeRequest) -> Answer:
-        """One theme with its passages."""
+        """Return one theme with its passages."""
         await self._compute(request.filter)
 
         def answer(snapshot: PassageSnapshot) -> Answer:
@@ -108,7 +108,7 @@ class Themes:
         return await self._passages.ask(answer)
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
-        """The themes of the passages of a question."""
+        """Return the hits of a question with their themes."""
         search = SearchRequest.model_validate({**request.model_dump(), "characters": 1})
         hits = (await self._passages.found(search))["hits"]
         await self._compute(request.filter)
@@ -128,7 +128,7 @@ class Themes:
         return await self._passages.ask(answer)
 
     async def similar(self, request: SimilarRequest) -> Answer:
-        """The passages or entities most similar to one."""
+        """Return the passages or entities most similar to a given one."""
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("give either passage or entity")
 
@@ -144,7 +144,7 @@ class Themes:
 def _map_of(
     snapshot: PassageSnapshot, filter: Mapping[str, Any] | None, progress: Progress = silent
 ) -> ThemeMap:
-    """The map of the visible passages that match a filter."""
+    """Return the map of the visible passages that match a filter."""
     view = snapshot.view_of(Selection(filter))
     return cached_map(snapshot, view, MapConfig(), progress)
 

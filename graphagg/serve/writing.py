@@ -1,8 +1,8 @@
 """Writes to collections: one at a time per collection, synced to the disk before the answer.
 
 A write continues if its client disconnects. Further writes to the collection, and writes beyond
-`writers`, wait in order of arrival or are refused after a time. A locked file coordinates several
-processes over one folder.
+`writers`, wait in order of arrival; after a timeout they are refused. A lock file coordinates
+processes that share a folder.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 Change = Callable[..., JsonAnswer]
 """Changes a collection; its last argument reports progress."""
 FILES = "files"
-_OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
+_OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata keys of read files
 
 
 class Writer:
-    """Writes to the collections of a service; new ones get these models, or their profile's."""
+    """Writes to collections; new ones use the given models, or those of their profile."""
 
     def __init__(
         self, collections: Collections, limits: ServiceLimits,
@@ -59,7 +59,7 @@ class Writer:
         self.limits, self.collections = limits, collections
         self._seconds = limits.write_seconds
         self._loaded_models: Any = encoder, extractor
-        # Not the models of questions: one thread at a time uses a model.
+        # Not the models that encode questions: only one thread at a time uses a model.
         self._models: list[dict[str, Any]] = []  # each is used by one write at a time
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._slots = asyncio.Semaphore(limits.writers)
@@ -72,10 +72,10 @@ class Writer:
         progress: Progress,
         cleanup: Callable[[], None] = lambda: None,
     ) -> asyncio.Future[JsonAnswer]:
-        """Start a write, which runs when it is its turn and continues if the client disconnects.
+        """Queue a write; it runs when its turn comes and continues if the client disconnects.
 
-        `change` runs in a thread; `cleanup` is called at the end, also of a refused write. The
-        outcome is to be awaited: `ArtifactBusy` if other writes take too long.
+        `change` runs in a thread; `cleanup` is called at the end, also if the write is refused.
+        Await the returned future; it raises `ArtifactBusy` if other writes take too long.
         """
         task = asyncio.create_task(self._write(name, change, progress))
         self._running.add(task)
@@ -84,7 +84,7 @@ class Writer:
         return asyncio.shield(task)
 
     async def _write(self, name: str, change: Change, progress: Progress) -> JsonAnswer:
-        busy = ArtifactBusy("other writes are under way; try again in a while")
+        busy = ArtifactBusy("other writes are running; try again later")
         end = time.monotonic() + self._seconds
 
         def run() -> JsonAnswer:
@@ -102,7 +102,7 @@ class Writer:
                 try:
                     answer = await asyncio.to_thread(run)
                     break
-                except ArtifactBusy:  # of another process
+                except ArtifactBusy:  # another process is writing
                     if time.monotonic() > end:
                         raise
                     await asyncio.sleep(0.1)
@@ -110,11 +110,11 @@ class Writer:
             return answer
 
     async def close(self) -> None:
-        """Wait for writes under way."""
+        """Wait for running writes to finish."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def summary(self, name: str) -> JsonAnswer:
-        """The version and number of passages of a collection, or None; raises `ArtifactError`."""
+        """Return a collection's version and number of passages, or None; raises `ArtifactError`."""
         self.collections.settings(name)
         folder = self.collections.index(name, "passages")
         if not is_bare(folder):
@@ -148,7 +148,7 @@ class Writer:
         with self._open_index(folder) as index:
             try:
                 report = index.delete(ids, ignore_missing=ignore_missing)
-            except EmptyCorpus:  # the collection is empty then
+            except EmptyCorpus:  # every passage would be deleted
                 if is_bare(self.collections.folder(name)):
                     raise
                 with write_artifact(folder) as publication:
@@ -173,7 +173,7 @@ class Writer:
 
     @contextmanager
     def _open_index(self, folder: Path) -> Iterator[PassageIndex]:
-        """The index, with loaded models that no other write uses meanwhile."""
+        """Open the index with models that no other write uses at the same time."""
         from graphagg.rag import PassageIndex
 
         if not is_bare(folder):
@@ -193,7 +193,7 @@ class Writer:
                 self._models.append(models | {model.spec.sha256: model for model in loaded})
 
     def files(self, name: str) -> Path:
-        """The folder of a collection's files; raises `Forbidden` and `InvalidParameter`."""
+        """Return the folder of a collection's files; raises `Forbidden`, `InvalidParameter`."""
         check_unfiltered("files")
         folder = self.collections.folder(name)
         if is_bare(folder):
@@ -204,13 +204,13 @@ class Writer:
         return folder / FILES
 
     def staging_folder(self, name: str) -> Path:
-        """A new folder for uploaded files."""
+        """Create a folder for uploaded files."""
         folder = self.files(name).parent / f"{STAGED}{secrets.token_hex(8)}"
         folder.mkdir()
         return folder
 
     def upload(self, name: str, staged: Path, progress: Progress) -> JsonAnswer:
-        """Add the files of a folder; files that can be read move to the collection."""
+        """Index uploaded files; move those that can be read to the collection's files."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
 
@@ -238,16 +238,16 @@ class Writer:
         return {**answer, **_read_files(report)}
 
     def _check_place(self, name: str, path: Path) -> None:
-        """Raise `InvalidParameter` if a file and a folder would have one name."""
+        """Raise `InvalidParameter` if a file and a folder would have the same name."""
         folder = self.files(name)
         if (folder / path).is_dir() or any((folder / each).is_file() for each in path.parents):
             raise InvalidParameter(
-                f"file {path.as_posix()!r}: the collection has a file and a folder of one name; "
-                "delete it or give another name"
+                f"file {path.as_posix()!r}: a file and a folder of the collection would have the "
+                "same name; delete the existing one or use another name"
             )
 
     def sync(self, name: str, progress: Progress) -> JsonAnswer:
-        """Make the documents equal to the collection's files; passages sent as such stay."""
+        """Update the index to match the collection's files; passages sent as JSON stay."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
 
@@ -266,6 +266,6 @@ class Writer:
 
 
 def _read_files(report: FolderReport) -> JsonAnswer:
-    """Number of files that were read, and those left out."""
+    """Return the number of files read, the files left out, and notes."""
     left_out = [asdict(each) for each in report.left_out]
     return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}

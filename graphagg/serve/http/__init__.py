@@ -1,1 +1,1 @@
-"""The HTTP surface: application, server, bodies, security, failures."""
+"""The HTTP service: application, server, request limits, security, errors."""

@@ -29,7 +29,7 @@ ABOUT: dict[str, Any] = {
     "version": __version__,
     "description": "Passages, communities and nearest vertices, each with its reason.",
 }
-"""The head of the OpenAPI document."""
+"""Title, version and description in the OpenAPI document."""
 
 
 def create_app(
@@ -39,11 +39,11 @@ def create_app(
     poll_seconds: float = 1.0,
     failed: Callable[[Exception], None] | None = lambda error: None,
 ) -> FastAPI:
-    """The ASGI application of a service, which is closed when the application ends.
+    """Create the ASGI application of a service; it closes the service when it ends.
 
-    Without `access` anyone on this machine may use it. New versions are looked for every
-    `poll_seconds`. If the models cannot be loaded, `failed` is called in another thread. With None
-    they are loaded before the application starts, which then fails.
+    Without `access`, anyone on this machine may use it. It checks for new versions every
+    `poll_seconds`. If the models cannot be loaded, `failed` is called in another thread. With None,
+    they are loaded before the application starts, and an error stops it.
     """
     access = access or Access()
     writer = _writer_of(service)
@@ -69,11 +69,11 @@ async def _lifespan(
     poll_seconds: float,
     failed: Callable[[Exception], None] | None,
 ) -> AsyncIterator[None]:
-    """Load models and look for new versions until the application ends."""
+    """Load models and check for new versions until the application ends."""
     watcher = asyncio.create_task(_watch(service, writer, poll_seconds))
     if failed is None:
         await asyncio.to_thread(service.prepare)
-    else:  # a thread of its own: stopping does not wait for a model that still loads
+    else:  # in a daemon thread, so that stopping does not wait for models to load
         threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
     try:
         yield
@@ -88,12 +88,12 @@ async def _lifespan(
 
 
 def _add_routes(app: FastAPI, service: Service, writer: Writer | None) -> None:
-    """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
+    """Add the routes of a service; routes of a missing index raise `NoSuchIndex`."""
     app.include_router(about.router(service))
     app.include_router(products.router(service, writer))
     app.include_router(parts.router(service))
 
-    async def main_service() -> Service:  # in the event loop: another function would take a thread
+    async def main_service() -> Service:  # async, because a plain function would run in a thread
         return service
 
     _add_indices(app, main_service, "/v1")
@@ -108,7 +108,7 @@ def _add_indices(app: FastAPI, get_service: indices.ServiceGetter, prefix: str) 
 
 
 def _writer_of(service: Service) -> Writer | None:
-    """The writer of a service's collections; None without a root."""
+    """Return the writer of a service's collections, or None without a root."""
     sources, limits = service.sources, service.limits
     if sources.root is None:
         return None
@@ -118,7 +118,7 @@ def _writer_of(service: Service) -> Writer | None:
 
 
 async def _watch(service: Service, writer: Writer | None, seconds: float) -> None:
-    """Look for new versions at this interval until cancelled."""
+    """Check for new versions at this interval until canceled."""
     while True:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(service.refresh)
@@ -127,15 +127,15 @@ async def _watch(service: Service, writer: Writer | None, seconds: float) -> Non
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document of a service with collections, for generated clients."""
-    unused: Any = object()  # only answers need it
+    """Return the OpenAPI document of a service with collections, for generated clients."""
+    unused: Any = object()  # needed only to answer requests
     app = FastAPI(**ABOUT)
     _add_routes(app, unused, unused)
     return app.openapi()
 
 
 def _middleware(service: Service, access: Access) -> list[Middleware]:
-    """The middleware, the outermost first."""
+    """Return the middleware, outermost first."""
     layers = [
         Middleware(Observed, service=service),
         Middleware(Guard, access=access),
@@ -148,7 +148,7 @@ def _middleware(service: Service, access: Access) -> list[Middleware]:
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["authorization", "content-type"],
         )
-        layers.insert(1, cors)  # before the guard, so that a page can read its refusals
+        layers.insert(1, cors)  # outside the guard, so that a page can read its errors
     if access.root_path:
         layers.insert(0, Middleware(RootPath, root_path=access.root_path))
     if access.proxies:
@@ -157,7 +157,7 @@ def _middleware(service: Service, access: Access) -> list[Middleware]:
 
 
 def _prepare(service: Service, failed: Callable[[Exception], None]) -> None:
-    """Load the models while the server answers already."""
+    """Load the models while the server already answers."""
     try:
         service.prepare()
     except Exception as error:

@@ -25,8 +25,8 @@ _log = logging.getLogger("graphagg.serve")
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _HIDDEN: tuple[tuple[type[errors.GraphAggError], str], ...] = (
-    (errors.ArtifactBusy, "another process writes this index; try again in a while"),
-    (errors.WriteFailed, "it cannot be written, and nothing has changed"),
+    (errors.ArtifactBusy, "another process is writing to this index; try again later"),
+    (errors.WriteFailed, "the change could not be written; nothing has changed"),
     (errors.ArtifactError, "the index of this service cannot be used"),
 )
 _MESSAGES = {
@@ -44,26 +44,26 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidVectors),
 }  # fmt: skip
 _SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
-"""Keys of other services, and the keys here that mean the same."""
-_SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
+"""Keys that other services use, mapped to the equivalent keys of this one."""
+_SHOWN, _LONGEST = 3, 200  # maximum number of reported validation errors, and characters of each
 
 
 def refusal(
     status: int, name: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The response of an error; its JSON is ASCII, so that any message can be sent."""
+    """Return an error response; its JSON is ASCII, so that any message can be sent."""
     return _Refusal(status, name, message, dict(headers or {}))
 
 
 class _Refusal(Response):
-    """An error; to Dify's requests in Dify's form."""
+    """An error response; requests from Dify get Dify's format."""
 
     def __init__(self, status: int, name: str, message: str, headers: dict[str, str]) -> None:
         super().__init__(json.dumps(envelope(name, message)), status, headers, "application/json")
         self._name, self._message = name, message
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         if scope["path"].removeprefix(scope.get("root_path", "")) == "/retrieval":
             sent = Headers(scope=scope).get("authorization", "").lower().startswith("bearer ")
             codes = {"Unauthorized": 1002 if sent else 1001, "NoSuchIndex": 2001}
@@ -74,22 +74,22 @@ class _Refusal(Response):
 
 
 def data_of(value: Mapping[str, Any]) -> bytes:
-    """A server-sent event."""
+    """Format a server-sent event."""
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
 def envelope(name: str, message: str) -> dict[str, Any]:
-    """The JSON of an error."""
+    """Return the JSON of an error."""
     return {"error": {"type": name, "message": message}}
 
 
 def body_of(error: errors.GraphAggError) -> dict[str, Any]:
-    """The JSON of an error of this library; details about this machine are only logged."""
+    """Return the JSON of a library error; details about this machine are only logged."""
     message = str(error)
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
             _log.error("%s: %s", type(error).__name__, error)
-            message = f"{instead}; the log of the service says more"
+            message = f"{instead}; see the log of the service"
             break
     return envelope(type(error).__name__, message)
 
@@ -137,10 +137,10 @@ def explained(faults: Sequence[Any]) -> str:
 
 
 def _line(fault: Any) -> str:
-    """One validation error: the field, without branches of unions, and the problem."""
+    """Describe one validation error: the field (without union branches) and the problem."""
     loc = fault["loc"]
     if fault["type"] == "json_invalid":
-        return f"the body is no JSON at character {loc[-1]}, expected a JSON object; mend it"
+        return f"the body is not JSON at character {loc[-1]}, expected a JSON object; fix it"
     names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(name for name in names if "[" not in name)
     text = str(fault["msg"]).removeprefix("Value error, ")
@@ -156,7 +156,7 @@ def _line(fault: Any) -> str:
 
 @cache
 def names_of_requests() -> list[str]:
-    """The keys of all request models."""
+    """Return the keys of all request models."""
     kinds: list[type[Any]] = [RequestModel]
     for kind in kinds:
         kinds += kind.__subclasses__()
@@ -164,7 +164,7 @@ def names_of_requests() -> list[str]:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers: every error of the application becomes this JSON."""
+    """Register handlers that turn every error of the application into this JSON."""
     app.add_exception_handler(errors.GraphAggError, _library)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)

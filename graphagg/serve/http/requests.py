@@ -1,7 +1,7 @@
-"""ASGI middleware that observes requests, and bounds their size and time.
+"""ASGI middleware that logs and counts requests, and limits their size and time.
 
 A request that could not be answered in time is refused when it arrives.
-FastAPI's `max_body_size` answers in plain text where a length is declared, and has no times.
+FastAPI's `max_body_size` answers in plain text if a length is declared, and has no time limits.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
 ACCESS = "graphagg.access"
-"""The logger of requests."""
+"""The name of the access log."""
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _UNKNOWN = "unmatched"
 _QUIET = ("/healthz", "/readyz", "/metrics")
-"""Polled every few seconds by machines: logged from level `debug` on."""
+"""Polled every few seconds by monitoring systems: logged only at level `debug`."""
 _LONGEST = 200  # characters of a path in the log
 
 _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
 class Observed:
-    """Gives each request an id, and reports to metrics and log.
+    """Gives each request an id, and reports it to metrics and log.
 
-    A short and plain `x-request-id` of the client is used, else one is made; every answer carries
-    it. Metrics are counted by route, never by raw path. When the service stops, its answers carry
+    A short, plain `x-request-id` from the client is used, otherwise a new one; every response has
+    it. Metrics are counted by route, never by raw path. While the service stops, its responses have
     `Connection: close`.
     """
 
@@ -72,7 +72,7 @@ class Observed:
                 await self._app(scope, receive, send_with_id)
             except Exception:
                 _faults.exception("request %s failed", identifier)
-                if status:  # the answer has begun: the connection ends in its middle
+                if status:  # the response has begun: close the connection before its end
                     raise
                 await refusal(500, "InternalError", INTERNAL)(scope, receive, send_with_id)
             finally:
@@ -86,7 +86,7 @@ class Observed:
         metrics.seconds.labels(route).observe(seconds)
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
-            # JSON quoting makes one line of any text of a client
+            # JSON quoting keeps any text from a client on one line
             request = json.dumps(f"{method} {scope['path'][:_LONGEST]}")
             client = json.dumps((scope.get("client") or ("-",))[0])[1:-1]
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -99,7 +99,7 @@ _UNTIMED = re.compile(
     r"|(?!/v1/|/retrieval).*",
     re.DOTALL,
 )
-"""Writes have limits of their own, and those who ask parts."""
+"""Paths without the time limit of answers; writes and parts have other limits."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 STEPS = "/v1/parts/steps"
 """Path of the route for steps of questions over several parts."""
@@ -107,15 +107,15 @@ _SEARCHES = re.compile(
     r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)", re.DOTALL
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
-_SHARE = 0.5  # of the time limit that a new request may be expected to take
-_WEIGHT = 0.1  # of the last answer in the moving average
+_SHARE = 0.5  # refuse a request expected to take more than this share of the time limit
+_WEIGHT = 0.1  # weight of the latest answer in the moving average
 
 
 class AnswerQueue:
-    """The requests that wait for an answer, and how long a further one would wait.
+    """Counts the requests that wait for an answer; estimates how long another one would wait.
 
     With n requests open, an answer takes about n / threads turns. The length of a turn is a moving
-    average over past answers, so a slow machine admits fewer requests than a fast one.
+    average over past answers, so a slow machine accepts fewer requests than a fast one.
     """
 
     def __init__(self, limits: ServiceLimits) -> None:
@@ -123,7 +123,7 @@ class AnswerQueue:
         self._open, self._turn = 0, 0.0
 
     def enter(self) -> int:
-        """Count a request; returns how many are open."""
+        """Count a request; return the number of open requests."""
         self._open += 1
         return self._open
 
@@ -134,12 +134,12 @@ class AnswerQueue:
         self._open -= 1
 
     def refusal(self) -> Response | None:
-        """The refusal of a request that would wait too long; None: it may enter."""
+        """Return an error response if another request would wait too long, else None."""
         expected = self._turn * (self._open + 1) / self._threads
         if self._open < self._threads or expected <= _SHARE * self._seconds:
             return None
         seconds = ceil(min(expected, self._seconds))
-        text = f"{self._open} requests wait for their answers already; try again in {seconds} s"
+        text = f"{self._open} requests are already waiting for answers; try again in {seconds} s"
         return refusal(503, "Overloaded", text, {"retry-after": str(seconds)})
 
 
@@ -153,8 +153,8 @@ class BodyLimit:
         self._app, self._limits, self._queue = app, limits, AnswerQueue(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
-        if scope["type"] != "http" or local_path(scope) == STEPS:  # which has limits of its own
+        """Answer or refuse the request."""
+        if scope["type"] != "http" or local_path(scope) == STEPS:  # this route has its own limits
             await self._app(scope, receive, send)
             return
         limited = _Limited(scope, receive, send, self._limits, self._queue)
@@ -177,7 +177,7 @@ class BodyLimit:
 
 
 class _Limited:
-    """One request: counts what arrives; `clock` ends it where it takes too long."""
+    """One request: counts the bytes received; `clock` ends it if it takes too long."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, limits: ServiceLimits, queue: AnswerQueue
@@ -198,7 +198,7 @@ class _Limited:
         self.clock = asyncio.timeout(None)
 
     def wait(self) -> None:
-        """Set the time for the rest of a body that the application reads, or for the answer."""
+        """Set the timeout for receiving the rest of the body, or for the answer."""
         seconds = self._limits.receive_seconds if self._is_receiving else self._seconds
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
@@ -206,12 +206,12 @@ class _Limited:
             self._open_before, self._begun = self._queue.enter(), now
 
     def leave(self) -> None:
-        """Note the time of the answer."""
+        """Record the time that the answer took."""
         if self._open_before:
             self._queue.leave(self._open_before, asyncio.get_running_loop().time() - self._begun)
 
     async def receive(self) -> Message:
-        """The next message; the end of the connection for a body that is too large."""
+        """Return the next message; for a body that is too large, `http.disconnect`."""
         message: Message = {}
         if not self._has_ended and not self._is_receiving:
             self._is_receiving = True
@@ -221,7 +221,7 @@ class _Limited:
             self._read += len(message.get("body", b""))
         if max(self._declared, self._read) > self._most:
             await _drain(self._receive)
-            text = f"the body is larger than {self._most:,} bytes; send less at once"
+            text = f"the body is larger than {self._most:,} bytes; split it into smaller requests"
             await self._refuse(413, "BodyTooLarge", text, {"connection": "close"})
             return {"type": "http.disconnect"}
         if not self._has_ended:
@@ -238,12 +238,12 @@ class _Limited:
             await self._send(message)
 
     async def refuse_late(self) -> None:
-        """Refuse a request whose time is over."""
+        """Refuse a request that timed out."""
         if not self._is_receiving:
-            text = f"no answer within {self._seconds or 0:g} s; ask for less, or again"
+            text = f"no answer within {self._seconds or 0:g} s; request less, or try again"
             await self._refuse(503, "TimeLimit", text, {"retry-after": "1"})
         else:
-            text = f"the body did not come within {self._limits.receive_seconds:g} s"
+            text = f"the body did not arrive within {self._limits.receive_seconds:g} s"
             await self._refuse(408, "RequestTimeout", text, {"connection": "close"})
 
     async def _refuse(self, status: int, name: str, text: str, headers: dict[str, str]) -> None:
@@ -254,7 +254,7 @@ class _Limited:
 
 
 async def _drain(receive: Receive) -> None:
-    """Read on for a moment: a client that is still writing would not see the answer."""
+    """Keep reading for a moment: a client that is still sending would not see the answer."""
     read, more = 0, True
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):

@@ -1,7 +1,7 @@
-"""The policy of access (token, host name, origin), and the security headers of every answer.
+"""Access policy (token, host name, origin) and the security headers of every response.
 
 Starlette's `TrustedHostMiddleware` cannot let probes pass, cuts IPv6 names at their first colon and
-answers in plain text, so the host is checked here. Its `CORSMiddleware` serves listed sites.
+answers in plain text, so the host is checked here. Its `CORSMiddleware` handles allowed origins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 """Probes connect by address, so they may send any host name."""
 _OPEN_PATHS = ("/", "/docs", *_PROBES)
-"""Paths that need no token, besides the files of the page: they show nothing of the indices."""
+"""Paths that need no token, like the files of the page: they expose nothing of the indices."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _HOST_AND_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*))(?::[0-9]*)?")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -44,7 +44,7 @@ HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to this host can be reached from this machine alone."""
+    """Return whether a server bound to this host can be reached only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -55,11 +55,11 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """The policy of access to a service.
+    """The access policy of a service.
 
     Attributes:
-        host: the address that the service binds; beyond loopback there must be a token.
-        token: a token that may write and that requests must carry.
+        host: the address to bind; a token is required unless it is a loopback address.
+        token: a token with write access that requests must send.
         origins: other sites whose pages may send requests, such as `https://app.example.org`.
         hosts: further names of the service, such as `rag.example.org` or `*.example.org`.
         root_path: the path under which a proxy serves the service, such as `/rag`; "": none.
@@ -97,8 +97,8 @@ class Access:
         root = self.root_path
         _check(
             not root or (_ROOT.fullmatch(root) and root.split("/")[1] not in _RESERVED_ROOTS),
-            f"root path is {root!r}, expected a path such as /rag: with a slash before and none "
-            f"behind it, and none of the service's own ({', '.join(_RESERVED_ROOTS)})",
+            f"root path is {root!r}, expected a path such as /rag, with a leading and no "
+            f"trailing slash, and none of the reserved paths ({', '.join(_RESERVED_ROOTS)})",
         )
         for address in self.proxies:
             try:
@@ -110,11 +110,11 @@ class Access:
                 ) from None
 
     def knows_host(self, host: str) -> bool:
-        """Whether a request may name this host.
+        """Return whether a request may use this host name.
 
-        On loopback only local and allowed names: a page whose own name points to 127.0.0.1 (DNS
-        rebinding) is refused. Beyond loopback a token keeps such pages out, and any name is
-        accepted unless some are listed.
+        On loopback, only local and allowed names are accepted: a page whose own name points to
+        127.0.0.1 (DNS rebinding) is refused. Otherwise a token keeps such pages out, and any name
+        is accepted unless `hosts` lists some.
         """
         if not is_loopback(self.host) and not self.hosts:
             return True
@@ -130,7 +130,7 @@ class Access:
         return self.token is not None or self.tokens is not None
 
     def identity_of(self, headers: Headers) -> Identity | None:
-        """The rights of a request with these headers; None: it has none.
+        """Return the rights of a request with these headers, or None if it has none.
 
         Hashes are compared, so timing reveals nothing about a token.
         """
@@ -154,19 +154,19 @@ def _check(sound: object, message: str) -> None:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port; "" if it is not a name and a port."""
+    """Return the name in a Host header without the port; "" if the header is malformed."""
     match = _HOST_AND_PORT.fullmatch(host)
     return (match[1] or match[2]).lower() if match else ""
 
 
 class RootPath:
-    """ASGI middleware that adds the proxy's path to requests whose proxy removed it."""
+    """ASGI middleware that adds the root path to requests if the proxy removed it."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app, self._root = app, root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Answer the request under the root path."""
         if scope["type"] == "http":
             path = scope["path"]
             if path != self._root and not path.startswith(self._root + "/"):
@@ -176,7 +176,7 @@ class RootPath:
 
 
 def local_path(scope: Scope) -> str:
-    """The path of a request without the proxy's root path."""
+    """Return the path of a request without the proxy's root path."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
@@ -188,12 +188,12 @@ class Guard:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
+        """Answer or refuse the request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        path = local_path(scope)  # routing changes the scope
+        path = local_path(scope)  # read it now: routing changes the scope
         headers = Headers(scope=scope)
         identity = self._access.identity_of(headers)
 
@@ -229,7 +229,7 @@ class Guard:
                 403, "ForeignOrigin", "pages of that site may not send requests; see --cors-origin"
             )
         open_path = path in _OPEN_PATHS or path.startswith("/static/")
-        preflight = method == "OPTIONS" and origin in self._access.origins  # it carries no token
+        preflight = method == "OPTIONS" and origin in self._access.origins  # it has no token
         if open_path or preflight or identity is not None:
             return None
         return refusal(

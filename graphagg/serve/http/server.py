@@ -1,7 +1,7 @@
-"""Runs an application by uvicorn on a bound socket.
+"""Runs an application with uvicorn on a bound socket.
 
-Uvicorn bounds the size of headers, and the number and idle time of connections. It has no time
-limit for slow headers or for answers that nobody reads; a reverse proxy has (`deploy/`).
+Uvicorn limits the size of headers, and the number and idle time of connections. It has no time
+limit for slow headers or for clients that do not read; a reverse proxy has both (`deploy/`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class GracefulServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, answer open requests and those on their way, then close.
 
-        Answers now carry `Connection: close`, so clients leave after their next one.
+        Responses now have `Connection: close`, so clients disconnect after the next one.
         """
         self._stopping()
         for server in self.servers:
@@ -69,14 +69,14 @@ def bind(host: str, port: int) -> socket.socket:
     name = host.strip("[]")
     try:
         family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
-        # asyncio switches Nagle's delay off only for sockets that name their protocol
+        # asyncio sets TCP_NODELAY only on sockets that are created with this protocol
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PortTaken(
-            f"{host}:{port}: {reason}; choose another `port`, or stop what listens there"
+            f"{host}:{port}: {reason}; choose another `port`, or stop the program that uses it"
         ) from None
     listening.listen(_BACKLOG)
     listening.setblocking(False)
@@ -84,7 +84,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """The address of a bound socket for browsers, such as `http://127.0.0.1:8321`."""
+    """Return the URL of a bound socket for browsers, such as `http://127.0.0.1:8321`."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -96,7 +96,7 @@ def make_server(
     ready: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
 ) -> GracefulServer:
-    """Make a server; `run([bind(host, port)])` answers until a signal arrives."""
+    """Create a server; `run([bind(host, port)])` serves until a signal arrives."""
     return GracefulServer(_config(app, limits), ready, stopping)
 
 
@@ -105,7 +105,7 @@ def run_workers(
 ) -> None:
     """Serve with several processes until a signal arrives; a process that ends is replaced.
 
-    `make` makes the application of a process and must be picklable.
+    `make` creates the application in each process and must be picklable.
     """
     config = _config(make, limits, factory=True, workers=workers)
     with TemporaryDirectory(prefix="graphagg-") as folder:  # for the metrics of all processes

@@ -1,4 +1,4 @@
-"""Texts about a corpus and its passages, for models that read them or write filters."""
+"""Describes a corpus and its passages as text, for language models and the filters they write."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.mcp.text import quoted
 
 MOST_AROUND = 10
-"""Chunks on each side."""
-_RESERVED = 120  # characters for the line on how to read on, without ids
+"""Maximum number of chunks on each side."""
+_RESERVED = 120  # characters for the last line, which says how to read on, without its ids
 _TITLES = 4
 _NO_FILTERS = ("heading", "size", "dated_by")
 
@@ -34,7 +34,7 @@ def described(snapshot: PassageSnapshot, about: str = "", longest: int = 800) ->
 
 
 def _titles(snapshot: PassageSnapshot) -> list[str]:
-    """Titles of different documents among an even sample of the passages."""
+    """Return titles of different documents from an evenly spaced sample of the passages."""
     rows = np.flatnonzero(snapshot.alive)
     sample = rows[np.linspace(0, len(rows) - 1, min(len(rows), 4 * _TITLES)).astype(int)].tolist()
     titles = (snapshot.corpus.title(row).partition(TRAIL)[0] for row in sample)
@@ -43,7 +43,7 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
 
 
 def passage(snapshot: PassageSnapshot, identifier: str, around: int, characters: int) -> str:
-    """A passage between the chunks around it: a head, the text, and how to read on.
+    """Return a passage with the chunks around it: a header, the text, and how to read on.
 
     The id of a document selects its first chunk. A text longer than `characters` is cut.
     """
@@ -66,7 +66,7 @@ def passage(snapshot: PassageSnapshot, identifier: str, around: int, characters:
 
 
 def fetched(snapshot: PassageSnapshot, identifier: str) -> dict[str, Any]:
-    """A passage, or the first of a document, with its title, url and metadata."""
+    """Return a passage, or the first of a document, with its title, url and metadata."""
     found = snapshot.corpus[_known(snapshot, identifier)[0]]
     url, metadata = url_of(found.metadata), short_metadata(found.metadata)
     return {
@@ -75,12 +75,12 @@ def fetched(snapshot: PassageSnapshot, identifier: str) -> dict[str, Any]:
 
 
 def url_of(metadata: Mapping[str, Any]) -> str:
-    """The address of a passage, else the path of its file; "" if it has neither."""
+    """Return the URL of a passage, else the path of its file, else ""."""
     return next((str(metadata[key]) for key in ("url", "source", "path") if metadata.get(key)), "")
 
 
 def _known(snapshot: PassageSnapshot, identifier: str) -> Sequence[int]:
-    """The rows of a passage or document."""
+    """Return the rows of a passage or document."""
     rows = snapshot.rows_named(identifier)
     if not rows:
         raise UnknownPassage(
@@ -90,7 +90,7 @@ def _known(snapshot: PassageSnapshot, identifier: str) -> Sequence[int]:
 
 
 def _head(center: Passage) -> str:
-    """Id, title and metadata."""
+    """Return a line with id, title and metadata."""
     words = [center.id]
     if center.title and center.title != center.id:
         words.append(quoted(center.title))

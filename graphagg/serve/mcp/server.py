@@ -42,31 +42,31 @@ if TYPE_CHECKING:
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
 _TOKENS, _LEAST_TOKENS = 2_000, 250
-_RESULTS = 10  # of `search`
+_RESULTS = 10  # hits of the tool `search`
 _DESCRIPTION = 800  # characters of the description of a tool
 
 _log = logging.getLogger("graphagg.serve")
 
-Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
+Question = Annotated[str, Field(description="A complete question in plain words, with names.")]
 Count = Annotated[int, Field(ge=1, le=limits.MOST_HITS, description="Number of hits.")]
 Characters = Annotated[
-    int, Field(ge=_LEAST_CHARACTERS, le=limits.MOST_TEXT, description="Longest answer.")
+    int, Field(ge=_LEAST_CHARACTERS, le=limits.MOST_TEXT, description="Maximum length.")
 ]
 Tokens = Annotated[
-    int, Field(ge=_LEAST_TOKENS, le=limits.MOST_TEXT // 4, description="Longest answer, in tokens.")
+    int, Field(ge=_LEAST_TOKENS, le=limits.MOST_TEXT // 4, description="Maximum length in tokens.")
 ]
 PassageId = Annotated[
     str,
-    Field(max_length=limits.LONGEST_NAME, description="From a search; or the id of a document."),
+    Field(max_length=limits.LONGEST_NAME, description="Id from a search, or id of a document."),
 ]
-Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
+Show = Annotated[list[str], Field(description="Metadata keys to show with each hit.")]
 Around = Annotated[
     int, Field(ge=0, le=passages.MOST_AROUND, description="Number of chunks on each side.")
 ]
 
 
 class CorpusServer(MCPServer):
-    """A server whose search tool describes the current corpus, and whose errors are HTTP's."""
+    """MCP server whose search tool describes the current corpus, with the errors of HTTP."""
 
     def __init__(self, service: Service, about: str) -> None:
         super().__init__("graphagg", version=__version__, log_level="WARNING")
@@ -74,7 +74,7 @@ class CorpusServer(MCPServer):
         self.parameters: dict[str, set[str]] = {}
 
     async def list_tools(self) -> list[Tool]:
-        """The tools; the search tool describes the passages that the token may see."""
+        """Return the tools; the search tool describes the passages that the token may see."""
         await asyncio.to_thread(self._service.refresh)
         tools = await super().list_tools()
         for tool in tools:
@@ -91,7 +91,7 @@ class CorpusServer(MCPServer):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> Any:
-        """Answer from the published version; errors and time limit are those of HTTP."""
+        """Call a tool on the published version, with the errors and time limit of HTTP."""
         seconds = self._service.limits.answer_seconds
         unknown = sorted(arguments.keys() - self.parameters.get(name, arguments.keys()))
         faults = [{"type": "extra_forbidden", "loc": ("body", k), "msg": ""} for k in unknown]
@@ -102,14 +102,14 @@ class CorpusServer(MCPServer):
             async with asyncio.timeout(seconds):
                 return await super().call_tool(name, arguments, context)
         except TimeoutError:
-            raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
+            raise ToolError(f"TimeLimit: no answer within {seconds:g} s; request less") from None
         except ToolError as error:
             cause = error.__cause__
             raise (error if cause is None else ToolError(_in_words(cause))) from None
 
 
 def _in_words(error: BaseException) -> str:
-    """An error as HTTP names it."""
+    """Format an error with the name and message that HTTP uses."""
     if isinstance(error, ValidationError):
         return f"InvalidRequest: {explained(error.errors())}"
     if not isinstance(error, GraphAggError):
@@ -120,9 +120,9 @@ def _in_words(error: BaseException) -> str:
 
 
 def create_server(service: Service, about: str = "") -> CorpusServer:
-    """Make the MCP server of a service, with tools for the indices that it has.
+    """Create the MCP server of a service, with tools for the indices that it has.
 
-    `about` is a sentence on the subject of the passages, for the model.
+    `about` is a sentence that tells the model what the passages are about.
     """
     server = CorpusServer(service, about)
     if service.has("passages"):
@@ -137,12 +137,12 @@ def create_server(service: Service, about: str = "") -> CorpusServer:
 
 
 def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
-    """The server's streamable HTTP transport at `/mcp`, behind guard and limits."""
+    """Return the server's streamable HTTP app at `/mcp`, behind `Guard` and `BodyLimit`."""
     app = server.streamable_http_app(
         stateless_http=True,
         json_response=True,
         max_request_body_size=service.limits.body_bytes,
-        # the guard has looked at host and origin
+        # the guard checks host and origin
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     app.add_middleware(BodyLimit, limits=service.limits)
@@ -161,9 +161,9 @@ def _add_search(server: CorpusServer, service: Service) -> None:
     ) -> str:
         """Retrieve the passages that answer a question, best first.
 
-        The first line is the confidence, the chance that the answer is among them. Each hit:
-        number, id, title, score, "from ID via NAME" where a link led to it; then its text, with ...
-        where it is cut; read_passage reads on.
+        The first line is the confidence: the chance that the answer is among them. Each hit has
+        number, id, title, score, "from ID via NAME" if found over a link; then its text, with ...
+        where it is cut. Use read_passage to read more.
         """
         options["characters"] = limits.MOST_CHARACTERS
         answer = await service.passages.search(SearchRequest(question=question, k=k, **options))
@@ -175,7 +175,7 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
     async def read_passage(
         passage_id: PassageId, around: Around = 1, characters: Characters = _CHARACTERS
     ) -> str:
-        """Read a passage whole, with its metadata and the chunks before and after it."""
+        """Read a whole passage, with its metadata and the chunks before and after it."""
         call = partial(
             passages.passage, identifier=passage_id, around=around, characters=characters
         )
@@ -187,7 +187,7 @@ def _add_common(server: CorpusServer, service: Service) -> None:
 
     @_tool(server)
     async def search(query: Question) -> str:
-        """Search the passages: a JSON object with results of id, title and url, best first."""
+        """Search the passages. Returns JSON: results with id, title and url, best first."""
         answer = await service.passages.search(SearchRequest(question=query, k=_RESULTS))
         results = [
             {"id": hit["id"], "title": hit["title"], "url": passages.url_of(hit["metadata"])}

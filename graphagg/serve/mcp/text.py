@@ -1,7 +1,7 @@
-"""Formats answers as plain text in few tokens, within a budget of them.
+"""Formats answers as compact plain text within a token budget.
 
-JSON repeats its keys in every hit and escapes texts, and models read plain text. So each tool
-returns one text: a short line for each hit, then its passage. Scores are rounded, empty values are
+JSON repeats its keys in every hit and escapes text, and models read plain text. So each tool
+returns one text: for each hit a short line, then its passage. Scores are rounded, empty values are
 left out, and an answer is never longer than its budget.
 """
 
@@ -20,12 +20,12 @@ _LONGEST_TITLE = 80
 
 
 def number(value: float) -> str:
-    """A score in three digits."""
+    """Format a score with three significant digits."""
     return f"{value:.3g}"
 
 
 def quoted(title: str) -> str:
-    """A title in quotes on one line; a long one is cut."""
+    """Return a title in quotes on one line; a long one is cut."""
     plain = " ".join(title.split())
     return f'"{plain if len(plain) <= _LONGEST_TITLE else plain[:_LONGEST_TITLE] + ELLIPSIS}"'
 
@@ -36,10 +36,10 @@ def search(
     show: Sequence[str] = (),
     confidence: float | None = None,
 ) -> str:
-    """The hits of a question, best first, within a number of tokens, all lines counted.
+    """Format the hits of a question, best first, in at most `max_tokens` for all lines.
 
     The first passage that does not fit is cut to whole sentences around the one closest to the
-    question, and hits after it are counted. `show` names metadata to write beside each hit.
+    question. Later hits are only counted. `show` lists metadata keys to print with each hit.
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)
@@ -63,7 +63,7 @@ def search(
 
 
 def _heads(hits: Sequence[JsonAnswer], show: Sequence[str]) -> list[str]:
-    """A line for each hit: number, id, title, score and the passage that led to it.
+    """Return a line for each hit: number, id, title, score and the passage that led to it.
 
     A title is left out if an earlier hit has it, or if the id or the text repeats it.
     """
@@ -90,7 +90,7 @@ def _heads(hits: Sequence[JsonAnswer], show: Sequence[str]) -> list[str]:
 
 
 def _origin(hit: JsonAnswer) -> list[str]:
-    """The passage and the name that led to a hit by a hop."""
+    """Return the passage and the name over which a hop reached a hit."""
     before = hit["path"][:-1]
     passages = [step["passage_id"] for step in before if step["kind"] == "passage"]
     if not passages:
@@ -101,7 +101,7 @@ def _origin(hit: JsonAnswer) -> list[str]:
 
 
 def _piece(hit: JsonAnswer, max_tokens: int) -> str:
-    """Whole sentences of a hit with an ellipsis at each end that is cut; "": none fits."""
+    """Return whole sentences of a hit, with an ellipsis at each cut end; "" if none fits."""
     text, most = hit["text"], max_tokens - 2 * tokens_of(ELLIPSIS)
     span = whole_sentences(text, Span(**hit["match"]), most)
     if span is None:
@@ -113,7 +113,7 @@ def _piece(hit: JsonAnswer, max_tokens: int) -> str:
 
 
 def community(answer: JsonAnswer) -> str:
-    """The members of a community, one per line, with the neighbors they share with the seeds."""
+    """Format a community: one member per line, with the neighbors it shares with the seeds."""
     lines = [f"note: {note}" for note in answer["notes"]]
     lines += [_member(member) for member in answer["members"]]
     return "\n".join(lines) or "no member found"
@@ -131,6 +131,6 @@ def _member(member: JsonAnswer) -> str:
 
 
 def nearest(answer: JsonAnswer) -> str:
-    """The nearest vertices, a line each."""
+    """Format the nearest vertices, one per line."""
     lines = [f"{each['id']} {number(each['score'])}" for each in answer["neighbors"]]
     return "\n".join(lines) or "no other vertex"

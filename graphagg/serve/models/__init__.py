@@ -1,1 +1,1 @@
-"""Models of requests and answers, a module an endpoint; the OpenAPI document is made from them."""
+"""Models of requests and responses, by topic; the OpenAPI document is generated from them."""

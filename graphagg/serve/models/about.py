@@ -1,4 +1,4 @@
-"""Descriptions of a service."""
+"""Responses that describe a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphagg.serve.models.values import AnswerModel
 
 
 class IndexInfo(AnswerModel):
-    """The version of an index, and its sizes."""
+    """The version and sizes of an index."""
 
     version: str
     counts: dict[str, int]
@@ -23,7 +23,7 @@ class PassagesInfo(IndexInfo):
     """The content of the passage index."""
 
     modes: list[Mode]
-    metadata: dict[str, str] = Field(description="Keys that filters take, and their types.")
+    metadata: dict[str, str] = Field(description="Keys for filters, with their types.")
     models: dict[str, str]
 
 
@@ -67,7 +67,7 @@ class Info(AnswerModel):
 
 
 class Health(AnswerModel):
-    """Whether the process lives."""
+    """Whether the process is alive."""
 
     status: Literal["ok", "stopping"]
 
@@ -77,6 +77,6 @@ class Ready(AnswerModel):
 
     status: Literal["ready", "loading", "stopping"]
     problems: dict[str, str] = Field(
-        description="Error of opening the published version, by kind of index; an older version "
-        "is served meanwhile."
+        description="Error when opening the published version, by kind of index; an older version "
+        "is served in that case."
     )

@@ -17,12 +17,12 @@ _MOST = 100_000
 
 
 class CollectionRequest(RequestModel):
-    """A collection to make."""
+    """A collection to create."""
 
     name: CollectionName
     profile: Profile = "standard"
     language: Annotated[str, Field(max_length=20)] | None = Field(
-        default=None, description="Code of the language of all passages; null or auto: recognized."
+        default=None, description="Code of the language of all passages; null or auto: detected."
     )
 
 
@@ -31,7 +31,7 @@ class CollectionItem(AnswerModel):
 
     name: str
     passages: int | None = Field(
-        default=None, description="null if there are none, or a filter hides how many."
+        default=None, description="null if there are none, or if a filter hides the number."
     )
     version: str | None = None
     problem: str | None = Field(default=None, description="The error, if it cannot be opened.")
@@ -59,7 +59,7 @@ class AddRequest(RequestModel):
     """Passages to add, all or none."""
 
     passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
-    replace: bool = Field(default=False, description="Replace passages of the same ids.")
+    replace: bool = Field(default=False, description="Replace passages with the same ids.")
 
 
 class DeleteRequest(RequestModel):
@@ -70,17 +70,17 @@ class DeleteRequest(RequestModel):
 
 
 class WriteAnswer(AnswerModel):
-    """The outcome of a write, which is on the disk by then."""
+    """The result of a write, sent after it is on disk."""
 
-    version: str | None = Field(description="Of the passages.")
+    version: str | None = Field(description="Version of the passage index.")
     passages: int | None = Field(default=None, description="Number of passages after the write.")
-    added: int | None = Field(default=None, description="Number of documents.")
+    added: int | None = Field(default=None, description="Number of documents added.")
     replaced: int | None = None
     removed: int | None = None
     unchanged: int | None = None
     passages_added: int | None = None
     passages_removed: int | None = None
-    files: int | None = Field(default=None, description="Number of files that were read.")
+    files: int | None = Field(default=None, description="Number of files read.")
     left_out: list[LeftOut] | None = None
     notes: list[str] | None = None
 
@@ -93,7 +93,7 @@ class FacetValue(AnswerModel):
 
 
 class Facet(AnswerModel):
-    """A key of the metadata."""
+    """A metadata key."""
 
     type: str
     passages: int
@@ -101,7 +101,7 @@ class Facet(AnswerModel):
 
 
 class FacetsAnswer(AnswerModel):
-    """The keys of the passages that a filter leaves."""
+    """The metadata keys of the passages that match a filter."""
 
     passages: int
     keys: dict[str, Facet]
@@ -112,9 +112,9 @@ class DocumentItem(AnswerModel):
 
     id: str
     title: str
-    path: str | None = Field(description="Of the file that it was read from.")
+    path: str | None = Field(description="Path of the file it was read from.")
     passages: int
-    size: int | None = Field(description="Bytes of the file.")
+    size: int | None = Field(description="File size in bytes.")
     modified: str | None
 
 
@@ -122,10 +122,10 @@ class DocumentList(AnswerModel):
     """A page of the documents of a collection."""
 
     documents: list[DocumentItem]
-    total: int = Field(description="Documents that match.")
+    total: int = Field(description="Number of matching documents.")
 
 
 class Removed(AnswerModel):
-    """A collection that is gone."""
+    """The answer after a collection was removed."""
 
     removed: Literal[True] = True

@@ -18,7 +18,7 @@ from graphagg.serve.models.values import (
 
 
 class CommunityRequest(RequestModel):
-    """A query of the community of some seeds."""
+    """A query for the community of some seeds."""
 
     seeds: Seeds
     k: Members = Field(default=50, description="Number of members.")
@@ -26,7 +26,7 @@ class CommunityRequest(RequestModel):
 
 
 class SharedNeighbors(AnswerModel):
-    """Neighbors shared with one seed; `shared_neighbors` is null where counting cost more."""
+    """Neighbors shared with one seed; `shared_neighbors` is null if counting costs too much."""
 
     seed: ShownVertex
     shared_neighbors: int | None
@@ -54,9 +54,9 @@ class CommunityAnswer(AnswerModel):
 
 
 class StructureVertex(AnswerModel):
-    """A vertex of the picture.
+    """A vertex of the drawing.
 
-    `score` is null for a seed; of the communities 0 is the largest; `x` and `y` lie within [-1, 1].
+    `score` is null for a seed; community 0 is the largest; `x` and `y` are in [-1, 1].
     """
 
     id: ShownVertex
@@ -93,14 +93,14 @@ class VertexItem(AnswerModel):
 
 
 class VertexList(AnswerModel):
-    """The vertices whose ids begin with a prefix: the exact one, then by degree."""
+    """The vertices whose ids begin with a prefix: the exact match first, then by degree."""
 
     vertices: list[VertexItem]
     more: bool
 
 
 class NeighborList(AnswerModel):
-    """The neighbors of a vertex with most edges."""
+    """The neighbors of a vertex, those with most edges first."""
 
     vertex: ShownVertex
     degree: int
@@ -109,14 +109,14 @@ class NeighborList(AnswerModel):
 
 
 class NearestRequest(RequestModel):
-    """A query of the vertices nearest to one."""
+    """A query for the vertices nearest to a vertex."""
 
     vertex: Vertex
     k: Hits = Field(default=10, description="Number of neighbors.")
 
 
 class NearestAnswer(AnswerModel):
-    """The vertices nearest to one."""
+    """The vertices nearest to a vertex."""
 
     vertex: ShownVertex
     neighbors: list[Neighbor]

@@ -24,7 +24,7 @@ from graphagg.serve.models.values import (
 
 
 def json_field(option: Option) -> tuple[Any, Any]:
-    """The pydantic type and field of an option of a request."""
+    """Return the pydantic type and field of a request option."""
     bounds: dict[str, Any] = {
         {"least": "ge", "above": "gt", "most": "le"}[name]: value
         for name, value in option.bounds.items()
@@ -35,8 +35,8 @@ def json_field(option: Option) -> tuple[Any, Any]:
 
 
 OPTIONS = {option.name: json_field(option) for option in options("json")}
-"""Fields of a body, derived from `graphagg.rag.question.request.Request`."""
-OPTIONS["history"] = list[Question] | None, OPTIONS["history"][1]  # not as short as an id
+"""Fields of a request body, derived from `graphagg.rag.question.request.Request`."""
+OPTIONS["history"] = list[Question] | None, OPTIONS["history"][1]  # may be longer than an id
 OPTIONS["max_tokens"] = Tokens | None, OPTIONS["max_tokens"][1]
 if TYPE_CHECKING:
     _Options = RequestModel
@@ -60,22 +60,22 @@ class SearchRequest(FacetsRequest):
     question: Question
     k: Hits = Field(default=5, description="Number of hits.")
     offset: Offset = Field(
-        default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
+        default=0, description=f"Hits to skip, for paging; k + offset is capped at {MOST_HITS}."
     )
     characters: Characters = Field(
         default=CHARACTERS,
-        description="Characters of a hit and the chunks around it; with many hits each has its "
-        f"share of {MOST_TEXT:,}.",
+        description="Maximum characters of a hit with the chunks around it; all hits together "
+        f"have at most {MOST_TEXT:,}.",
     )
 
     @property
     def ranked(self) -> int:
-        """Number of hits to rank: with the skipped ones."""
+        """Number of hits to rank, including the skipped ones."""
         return min(self.k + self.offset, MOST_HITS)
 
 
 class PathStep(AnswerModel):
-    """One step of a hop path; a passage has its id, and its title as text."""
+    """One step of a hop path; a passage has its title as `text`, and its id."""
 
     kind: HopKind
     text: str
@@ -85,20 +85,20 @@ class PathStep(AnswerModel):
 
 
 class TextRange(AnswerModel):
-    """A place of a text, `[start, end)` in Unicode code points."""
+    """A range of a text, `[start, end)` in Unicode code points."""
 
     start: int
     end: int
 
 
 class ExcerptRange(TextRange):
-    """The piece of a passage that `text` shows."""
+    """The range of a passage that `text` shows."""
 
-    characters: int = Field(description="Of the whole passage.")
+    characters: int = Field(description="Length of the whole passage.")
 
 
 class NeighborChunk(AnswerModel):
-    """A chunk beside a hit in its document."""
+    """A chunk next to a hit in the same document."""
 
     id: str
     position: int
@@ -106,7 +106,7 @@ class NeighborChunk(AnswerModel):
 
 
 class HitVersions(AnswerModel):
-    """The place of a hit among the versions of its document."""
+    """The position of a hit among the versions of its document."""
 
     place: int = Field(description="1 is the newest.")
     of: int
@@ -130,15 +130,15 @@ class PassageHit(AnswerModel):
     document: str | None = None
     position: int | None = None
     neighbors: list[NeighborChunk] | None = Field(
-        default=None, description="Chunks around it, as far as they fit characters."
+        default=None, description="Chunks around the hit, as many as fit in `characters`."
     )
     cut: ExcerptRange | None = Field(default=None, description="null if text is the whole passage.")
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
-    versions: HitVersions | None = Field(default=None, description="null if there are no others.")
+    versions: HitVersions | None = Field(default=None, description="null if no others exist.")
     apart: list[str] | None = Field(
-        default=None, description="Words that tell the path from similar ones."
+        default=None, description="Words that distinguish the path from similar ones."
     )
 
 
@@ -149,8 +149,8 @@ class SearchAnswer(AnswerModel):
     confidence: float | None = Field(
         description="Chance that the right passages are among the hits; null in mode bm25."
     )
-    tokens: int = Field(description="Of the texts of the hits: a token is four bytes of UTF-8.")
+    tokens: int = Field(description="Tokens in the texts of the hits, at four UTF-8 bytes each.")
     mode: Mode
-    version: str = Field(description="Of the passages.")
+    version: str = Field(description="Version of the passage index.")
     partial: bool = Field(default=False, description="Whether parts of the corpus are missing.")
     missing: list[str] = Field(default=[], description="Addresses of parts that did not answer.")

@@ -1,4 +1,4 @@
-"""Searches in the forms of Dify's external knowledge and of OpenAI's vector stores."""
+"""Search requests in the formats of Dify's external knowledge and OpenAI's vector stores."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Scalar = str | int | float | bool
 
 
 class RetrievalSetting(RequestModel):
-    """How much Dify wants."""
+    """Number of results and minimum score."""
 
     top_k: Hits
     score_threshold: Threshold = 0.0
 
 
 class DifyCondition(RequestModel):
-    """A condition on the metadata; of several names any may match."""
+    """A condition on the metadata; with several names, any may match."""
 
     name: Name | Annotated[list[Name], Field(min_length=1)]
     comparison_operator: str
@@ -52,21 +52,21 @@ class ComparisonFilter(RequestModel):
 
 
 class CompoundFilter(RequestModel):
-    """Conditions of which all or any must hold."""
+    """Several conditions, all or any of which must hold."""
 
     type: Literal["and", "or"]
     filters: list[ComparisonFilter | CompoundFilter]
 
 
 class RankingOptions(RequestModel):
-    """Which results are left out; there is one ranker."""
+    """Minimum score of results; `ranker` has no effect, since there is only one."""
 
     ranker: str | None = None
     score_threshold: Threshold = 0.0
 
 
 class VectorStoreRequest(RequestModel):
-    """A search of a vector store; no query is rewritten."""
+    """A search of a vector store; queries are never rewritten."""
 
     query: Question | Annotated[list[Question], Field(min_length=1, max_length=1)]
     max_num_results: Hits = Field(default=10, le=50)

@@ -11,18 +11,18 @@ from graphagg.rag.corpus.themes import Theme
 from graphagg.serve.models.values import AnswerModel, Hits, Name, Question, RequestModel
 
 MOST_THEMES = 1_000
-"""Themes of one answer, the largest first."""
+"""Maximum number of themes in one answer, the largest first."""
 MOST_PASSAGES = 200
-"""Passages of a theme that one answer names."""
+"""Maximum number of passages of a theme in one answer."""
 EXCERPT = 400
-"""Characters of a passage that a list shows."""
+"""Maximum characters of a passage in a list."""
 Filter = Annotated[
     dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
 ]
 
 
 class ThemesRequest(RequestModel):
-    """A query of themes."""
+    """A query for themes."""
 
     filter: Filter = None
     wait: bool = Field(default=True, description="Wait for the map; else return its progress.")
@@ -44,7 +44,7 @@ class ThemeDistributionRequest(RequestModel):
 
 
 class SimilarRequest(RequestModel):
-    """A query of passages like one, or of entities like one."""
+    """A query for passages similar to a passage, or entities similar to an entity."""
 
     passage: Name | None = None
     entity: Name | None = None
@@ -63,13 +63,13 @@ class ThemesAnswer(AnswerModel):
     """The themes of the map, the largest first."""
 
     themes: list[Theme]
-    more: int = Field(description="Smaller themes that were left out.")
+    more: int = Field(description="Number of smaller themes left out.")
     passages: int
     when: str | None
 
 
 class ListedPassage(AnswerModel):
-    """A passage by id and title, and how it begins."""
+    """A passage: its id, its title and the beginning of its text."""
 
     id: str
     title: str
@@ -85,20 +85,20 @@ class ThemeAnswer(AnswerModel):
 
 
 class LocatedPassage(ListedPassage):
-    """A passage of an answer, with the id of its theme."""
+    """A hit with the id of its theme."""
 
     theme: str
 
 
 class ThemeDistribution(AnswerModel):
-    """Themes of the passages of a question, with the number of passages by theme id."""
+    """The hits of a question with their themes, and the number of hits by theme id."""
 
     passages: list[LocatedPassage]
     themes: dict[str, int]
 
 
 class SimilarAnswer(AnswerModel):
-    """The most similar ones, by the cosine of the vectors of texts."""
+    """The most similar passages or entities, by cosine similarity of their text vectors."""
 
     of: str
     items: list[SimilarItem]

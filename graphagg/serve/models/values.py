@@ -1,7 +1,7 @@
 """Types that requests and answers share, and their base classes.
 
-Requests are strict: unknown keys and values of another type are refused. Answers hold integer ids
-that JavaScript cannot represent as strings; requests take both forms.
+Requests are strict: unknown keys and values of another type are refused. Integer ids that
+JavaScript cannot represent are strings in answers; requests accept both forms.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from pydantic import (
 from graphagg.serve import limits
 
 JsonAnswer = dict[str, Any]
-"""The JSON object of an answer, under the keys of its model."""
+"""An answer as a JSON object with the keys of its model."""
 
 
 def unicode_text(text: str) -> str:
-    """The text itself; raises `ValueError` for a lone surrogate, which UTF-8 cannot encode."""
+    """Return the text; raise `ValueError` for a lone surrogate, which UTF-8 cannot encode."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("the text has a lone surrogate, expected valid Unicode; remove it")
     return text
 
 
 def shown_id(vertex: ShownVertex) -> ShownVertex:
-    """An id as JSON: integers that JavaScript would round become strings."""
+    """Return an id for JSON; integers that JavaScript would round become strings."""
     if isinstance(vertex, int) and vertex >= _EXACT_IN_JAVASCRIPT:
         return str(vertex)
     return vertex
 
 
 def _whole(value: object) -> object:
-    """JSON has one number type: 5.0 is the integer 5."""
+    """Convert 5.0 to 5: JSON has only one number type."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -69,7 +69,7 @@ Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=limits.MOST_SEEDS
 
 
 def strict_type(kind: Any) -> Any:
-    """The type of an option of a request, with the limits of all requests."""
+    """Return the type of a request option, with the limits that all requests have."""
     names = [strict_type(each) for each in get_args(kind)]
     if kind is int:
         return Annotated[int, BeforeValidator(_whole)]
@@ -83,7 +83,7 @@ def strict_type(kind: Any) -> Any:
 
 
 class RequestModel(BaseModel):
-    """Base of requests."""
+    """Base class of all request models."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -95,13 +95,13 @@ class AnswerModel(BaseModel):
 
 
 class ErrorDetail(AnswerModel):
-    """A named error."""
+    """The name and message of an error."""
 
     type: str = Field(description="Name of the error, such as UnknownVertex.")
     message: str = Field(description="What was found, what was expected, what to do.")
 
 
 class ErrorAnswer(AnswerModel):
-    """A refusal."""
+    """An error response."""
 
     error: ErrorDetail

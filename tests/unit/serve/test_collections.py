@@ -319,7 +319,7 @@ def test_a_refused_upload_is_removed(live: Live, tmp_path: Path, accept: str) ->
     assert upload(live, ("plan", b"not of a kind that is read"), ("a.md", b"Ada.")).is_success
     files = [("file", ("plan/b.md", b"# Ada"))]
     answer = live.client.post(f"{A}/files", files=files, headers={"accept": accept})
-    assert "one name" in answer.text
+    assert "the same name" in answer.text
     assert not list((tmp_path / "root" / "a").glob(".staged-*"))
 
 
@@ -329,7 +329,7 @@ def test_a_file_and_a_folder_of_one_name_are_refused(live: Live) -> None:
     before = live.json(A)
     for name in ("plan/b.md", "plan/c/d.md"):
         answer = upload(live, (name, b"Ada lived in London."))
-        assert answer.status_code == 400 and "one name" in answer.text
+        assert answer.status_code == 400 and "the same name" in answer.text
     assert live.json(A) == before
 
 

@@ -145,7 +145,7 @@ def test_the_command_refuses_before_it_binds(call, indices: Sources, tmp_path: P
     assert "no such folder" in call("serve", "--passages", tmp_path / "none").error
     assert "expected 'passages'" in call("serve", "--passages", indices.communities).error
     wrong = call("serve", *communities, "--token-file", tmp_path / "none")
-    assert "expected a file that holds a token" in wrong.error
+    assert "expected a file that contains a token" in wrong.error
     assert "above 0" in call("serve", *communities, "--body-bytes", 0).error
 
 

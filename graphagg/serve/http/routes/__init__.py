@@ -1,1 +1,1 @@
-"""The addresses of the service, one module a capability."""
+"""The routes of the service, one module per topic."""

@@ -1,4 +1,4 @@
-"""`/v1/info`, health, metrics, and the start of the page."""
+"""`/v1/info`, health checks, metrics, and the HTML of the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "page"
 
 
 def router(service: Service) -> APIRouter:
-    """The routes that every service has."""
+    """Return the routes that every service has."""
     routes = APIRouter()
 
     @routes.get("/", include_in_schema=False)
@@ -36,12 +36,12 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/healthz", response_model=Health, tags=["about"])
     async def health() -> Health:
-        """Whether the process lives; needs no token."""
+        """Report whether the process is alive; needs no token."""
         return Health(status="stopping" if service.stopping else "ok")
 
     @routes.get("/readyz", response_model=Ready, tags=["about"], responses={503: {"model": Ready}})
     async def ready() -> JSONResponse:
-        """Whether every model is loaded; needs no token.
+        """Report whether every model is loaded; needs no token.
 
         If a published version cannot be opened, the old one is served, and `problems` names the
         error.
@@ -52,7 +52,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/metrics", response_class=Response, include_in_schema=False)
     async def metrics() -> Response:
-        check_unfiltered("metrics")  # they count the questions of all
+        check_unfiltered("metrics")  # metrics count the questions of all users
         return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     return routes

@@ -1,7 +1,7 @@
-"""`/v1/collections`: make and remove collections, and write to them.
+"""`/v1/collections`: create and remove collections, and write to them.
 
-A write is answered when it is on the disk. With the header `Accept: text/event-stream` it sends
-its progress as server-sent events: some `{"progress"}`, then `{"done"}` or `{"error"}`.
+A write is answered when it is on disk. With the header `Accept: text/event-stream`, the response
+streams progress as server-sent events: some `{"progress"}`, then `{"done"}` or `{"error"}`.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from graphagg.serve.writing import Change, Writer
 _log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
 Start = Callable[..., Awaitable[Response]]
-"""Starts a write: the function that changes a collection, and its arguments after the name."""
+"""Starts a write, given the function that changes a collection and its further arguments."""
 DocumentOrder = Literal["name", "modified", "size", "passages"]
 _FILE_KEYS = ("path", "size", "modified")
 _LONGEST_PATH, _LONGEST_PART = 1_000, 255
 _FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
 _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
-"""Files that a browser may show; it saves others."""
+"""Media types that a browser may show inline; it downloads other files."""
 
 
 def service_of_collection(writer: Writer) -> Callable[..., Any]:
-    """A dependency: the service of the collection in the address."""
+    """Return a dependency that yields the service of the collection in the path."""
 
     async def lease(name: CollectionName) -> AsyncIterator[Service]:
         async with writer.collections.lease(name) as service:
@@ -58,7 +58,7 @@ def service_of_collection(writer: Writer) -> Callable[..., Any]:
 
 
 def router(service: Service, writer: Writer) -> APIRouter:
-    """The routes that manage collections and write to them."""
+    """Return the routes that manage collections and write to them."""
     routes = APIRouter(tags=["collections"], responses=documented(404, 409, 507))
     _add_collections(routes, service, writer)
     _add_writes(routes, writer)
@@ -68,7 +68,7 @@ def router(service: Service, writer: Writer) -> APIRouter:
 
 
 def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
-    """Add the routes that list, make and remove collections."""
+    """Add the routes that list, create and remove collections."""
 
     @routes.get("/v1/collections", response_model=models.CollectionList)
     async def collections() -> models.CollectionList:
@@ -80,7 +80,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
 
     @routes.post("/v1/collections", response_model=models.CollectionItem, status_code=201)
     async def create(request: models.CollectionRequest) -> JSONResponse:
-        """Make a collection that holds nothing yet."""
+        """Create an empty collection."""
         check_writer()
         settings = Settings(request.profile, request.language)
         await run_in_threadpool(writer.collections.create, request.name, settings)
@@ -88,7 +88,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
 
     @routes.delete(PREFIX, response_model=models.Removed)
     async def remove(name: CollectionName) -> models.Removed:
-        """Remove a collection with all that it holds."""
+        """Remove a collection and everything in it."""
         check_writer()
         await writer.collections.remove(name)
         return models.Removed()
@@ -119,7 +119,7 @@ def _add_writes(routes: APIRouter, writer: Writer) -> None:
 
     @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
     async def add(request: models.AddRequest, start: Start = starts) -> Response:
-        """Add passages, all or none; with `replace` existing ones are replaced."""
+        """Add passages, all or none; with `replace`, existing ones are replaced."""
         items = map(vars, request.passages)
         rows = [{key: v for key, v in item.items() if v is not None} for item in items]
         return await start(writer.add, rows, request.replace)
@@ -136,7 +136,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
 
     @routes.post(f"{PREFIX}/files", response_model=models.WriteAnswer)
     async def upload(name: CollectionName, http: Request, start: Start = starts) -> Response:
-        """Add files, as `multipart/form-data`; files of the same names are replaced."""
+        """Add files, as `multipart/form-data`; files with the same names are replaced."""
         check_writer()
         staged = await run_in_threadpool(writer.staging_folder, name)
         discard = partial(shutil.rmtree, staged, ignore_errors=True)
@@ -154,18 +154,18 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
 
     @routes.post(f"{PREFIX}/sync", response_model=models.WriteAnswer)
     async def sync(start: Start = starts) -> Response:
-        """Make the index equal to the collection's files; passages sent as such stay."""
+        """Update the index to match the collection's files; passages sent as JSON stay."""
         return await start(writer.sync)
 
     @routes.delete(f"{PREFIX}/files/{{path:path}}", response_model=models.WriteAnswer)
     async def delete(path: str, start: Start = starts) -> Response:
-        """Delete a file of the collection with its passages."""
+        """Delete a file of the collection and its passages."""
         return await start(writer.delete_file, "/".join(_path_below(path)))
 
     @routes.head(f"{PREFIX}/files/{{path:path}}", include_in_schema=False)
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
     async def file(name: CollectionName, path: str) -> Response:
-        """A file of the collection."""
+        """Get a file of the collection."""
         folder = await run_in_threadpool(writer.files, name)
         target = folder.joinpath(*_path_below(path))
         if not target.is_file() or not target.resolve().is_relative_to(folder.resolve()):
@@ -188,7 +188,7 @@ def _add_listing(routes: APIRouter, writer: Writer) -> None:
         name: CollectionName, search: Text = "", sort: DocumentOrder = "name",
         offset: Annotated[int, Query(ge=0)] = 0, limit: Limit = 50,
     ) -> JSONResponse:  # fmt: skip
-        """List the documents whose name or title holds some words."""
+        """List the documents whose name or title contains the words of `search`."""
         try:
             async with writer.collections.lease(name) as service:
                 page = partial(list_documents, search=search, sort=sort, offset=offset, limit=limit)
@@ -198,7 +198,7 @@ def _add_listing(routes: APIRouter, writer: Writer) -> None:
 
 
 def _starter(writer: Writer) -> Callable[..., Start]:
-    """A dependency: starts a write to the collection in the address."""
+    """Return a dependency that starts a write to the collection in the path."""
 
     def starter(name: CollectionName, http: Request) -> Start:
         return partial(_write, writer, name, http.headers.get("accept", ""))
@@ -228,7 +228,7 @@ async def _write(
 async def _events(
     write: asyncio.Future[dict[str, Any]], events: asyncio.Queue[dict[str, Any] | None]
 ) -> AsyncIterator[bytes]:
-    """The progress of a write, then its outcome."""
+    """Yield the progress of a write, then its outcome."""
     while (event := await events.get()) is not None:
         yield data_of(event)
     try:
@@ -261,7 +261,7 @@ def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
 
 
 def _path_below(name: str) -> tuple[str, ...]:
-    """The path of a file below its folder; raises `InvalidParameter` for one that leads out."""
+    """Return the parts of a relative path; raises `InvalidParameter` if it leaves the folder."""
     path = unicodedata.normalize("NFC", name)
     folders = PurePosixPath(path).parts
     is_valid = folders and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
@@ -281,7 +281,7 @@ def _path_below(name: str) -> tuple[str, ...]:
 def list_documents(
     snapshot: PassageSnapshot, search: str, sort: DocumentOrder, offset: int, limit: int
 ) -> dict[str, Any]:
-    """A page of the visible documents whose name or title contains some words, sorted."""
+    """Return a page of the visible documents whose name or title contains all words, sorted."""
     documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
     words = search.casefold().split()
     matching = [each for each in documents if all(word in each["name"] for word in words)]
@@ -293,7 +293,7 @@ def list_documents(
 
 
 def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
-    """All documents by name. A file is one document, and so is a passage without a document."""
+    """List all documents by name. A file, or a passage without a document, is one document."""
     corpus, by_name = snapshot.corpus, dict[str, dict[str, Any]]()
     for identifier, rows in snapshot.documents().items():
         segment, inside = corpus.locate(rows[0])

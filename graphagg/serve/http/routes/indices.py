@@ -29,13 +29,13 @@ from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 
 ServiceGetter = Callable[..., Any]
-"""A dependency of FastAPI that returns a service."""
+"""A FastAPI dependency that returns a service."""
 Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 
 
 def passages(get_service: ServiceGetter, prefix: str) -> APIRouter:
-    """The routes of a passage index; metrics are labeled by its path with the prefix."""
+    """Return the routes of a passage index; metrics use paths with the prefix as labels."""
     routes = APIRouter(prefix=f"{prefix}/passages")
     served = Depends(get_service)
     asking: dict[str, Any] = {"tags": ["passages"], "responses": documented(404)}
@@ -50,36 +50,36 @@ def passages(get_service: ServiceGetter, prefix: str) -> APIRouter:
         "/themes", response_model=explored.ThemesAnswer | explored.MapUnderWay, **exploring
     )
     async def themes(request: ThemesRequest, service: Service = served) -> JSONResponse:
-        """The themes of the map, the largest first."""
+        """List the themes of the map, the largest first."""
         return JSONResponse(await service.themes.themes(request))
 
     @routes.post("/theme", response_model=explored.ThemeAnswer, **exploring)
     async def theme(request: ThemeRequest, service: Service = served) -> JSONResponse:
-        """One theme with its passages."""
+        """Show one theme with its passages."""
         return JSONResponse(await service.themes.theme(request))
 
     @routes.post("/theme-distribution", response_model=explored.ThemeDistribution, **exploring)
     async def theme_distribution(
         request: ThemeDistributionRequest, service: Service = served
     ) -> JSONResponse:
-        """Show the themes of the passages of a question."""
+        """Show the hits of a question with their themes."""
         return JSONResponse(await service.themes.distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)
     async def similar(request: SimilarRequest, service: Service = served) -> JSONResponse:
-        """The passages most like a passage, or the entities most like an entity."""
+        """Find the passages most similar to a passage, or the entities most similar to one."""
         return JSONResponse(await service.themes.similar(request))
 
     @routes.post("/facets", response_model=FacetsAnswer, **asking)
     async def facets(request: FacetsRequest, service: Service = served) -> JSONResponse:
-        """Keys of metadata with values and counts: of all passages, or a question's first 100."""
+        """Count metadata keys and values, in all passages or in a question's first 100 hits."""
         return JSONResponse(await service.passages.facets(request))
 
     return routes
 
 
 def communities(get_service: ServiceGetter, prefix: str) -> APIRouter:
-    """The routes of a service that has a community index."""
+    """Return the routes of a community index."""
     routes = APIRouter(
         prefix=f"{prefix}/communities", tags=["communities"], responses=documented(404)
     )
@@ -92,32 +92,32 @@ def communities(get_service: ServiceGetter, prefix: str) -> APIRouter:
 
     @routes.post("/structure", response_model=graphs.StructureAnswer)
     async def structure(request: CommunityRequest, service: Service = served) -> JSONResponse:
-        """The similarity graph of a community and its sub-communities, ready to draw."""
+        """Get the similarity graph of a community and its sub-communities, ready to draw."""
         return JSONResponse(await service.communities.structure(request))
 
     @routes.get("/vertices", response_model=graphs.VertexList)
     async def vertices(
         prefix: Text = "", limit: Limit = 20, service: Service = served
     ) -> JSONResponse:
-        """Type-ahead: the vertices whose ids begin with a prefix, most edges first."""
+        """Type-ahead: list vertices whose ids begin with a prefix, most edges first."""
         return JSONResponse(await service.communities.starting_with(prefix, limit))
 
     @routes.get("/neighbors", response_model=graphs.NeighborList)
     async def neighbors(vertex: Text, limit: Limit = 50, service: Service = served) -> JSONResponse:
-        """The neighbors of a vertex, most edges first."""
+        """List the neighbors of a vertex, most edges first."""
         return JSONResponse(await service.communities.neighbors(vertex, limit))
 
     return routes
 
 
 def embedding(get_service: ServiceGetter, prefix: str) -> APIRouter:
-    """The routes of a service that has an embedding."""
+    """Return the routes of an embedding."""
     routes = APIRouter(prefix=f"{prefix}/embedding", tags=["embedding"], responses=documented(404))
     served = Depends(get_service)
 
     @routes.post("/neighbors", response_model=graphs.NearestAnswer)
     async def neighbors(request: NearestRequest, service: Service = served) -> JSONResponse:
-        """The vertices whose vectors are nearest to the vector of a vertex, by cosine."""
+        """Find the vertices whose vectors are nearest to the vector of a vertex, by cosine."""
         return JSONResponse(await service.embedding.nearest(request.vertex, request.k))
 
     return routes

@@ -1,4 +1,4 @@
-"""`/v1/parts`: what a process that asks several parts needs of one; internal, so undocumented."""
+"""`/v1/parts`: internal, undocumented routes for a process that queries several parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LAST = 30.0
 """Seconds after which a connection ends: the client reconnects, and its token is checked again."""
 _SHORT = re.compile(rb'(?s).{8}\["[^"]*","(read|candidates|bridges|linked|shown|cosines)",')
 """Steps of about a millisecond run in the event loop: handing one to a thread costs .26 ms."""
-_TICK = 0.5  # seconds after which a connection sees that the service stops
+_TICK = 0.5  # interval in seconds at which a connection checks whether the service stops
 
 
 def router(service: Service) -> APIRouter:
-    """The routes of a part; a token with a filter may not use them."""
+    """Return the routes of a part; a token with a filter may not use them."""
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     @routes.get("/about")
@@ -48,7 +48,7 @@ def router(service: Service) -> APIRouter:
 class PartSteps:
     """ASGI application: reads steps of questions from the body, writes answers to the response.
 
-    A step that is too large ends the connection.
+    A step above the size limit closes the connection.
     """
 
     def __init__(self, service: Service) -> None:
@@ -79,7 +79,7 @@ class PartSteps:
                 del read[: LENGTH + size]
                 if len(step) < 1 << 16 and _SHORT.match(step):
                     answer = self._answer(step)
-                else:  # a coordinator in this process waits before it frees its thread
+                else:  # a coordinator in this process holds its pool thread meanwhile
                     answer = await loop.run_in_executor(None, self._answer, step)
                 await send({"type": "http.response.body", "body": answer, "more_body": True})
             is_open &= bool(read) or loop.time() < end

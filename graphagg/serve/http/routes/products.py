@@ -1,4 +1,4 @@
-"""`/retrieval` and `/v1/vector_stores/ID/search`: `/v1/passages/search` in the form of products.
+"""`/retrieval` and `/v1/vector_stores/ID/search`: passage search with other products' APIs.
 
 The id is the name of a collection, or `passages` for the passage index of the service.
 """
@@ -28,16 +28,16 @@ _DIFY = SIGNS | {
     "in": "in", "not in": "nin",
 }  # fmt: skip
 _EXISTS = {"empty": False, "null": False, "not empty": True, "not null": True}
-_ATTRIBUTES, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512  # of a result of a vector store
+_ATTRIBUTES, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512  # limits of vector store results
 
 
 def router(service: Service, writer: Writer | None) -> APIRouter:
-    """The routes of a service and its collections."""
+    """Return the routes of a service and its collections."""
     routes = APIRouter(tags=["passages"], responses=documented(404))
 
     @routes.post("/retrieval")
     async def retrieval(request: products.RetrievalRequest) -> JSONResponse:
-        """Search as Dify's external knowledge; errors have `error_code` and `error_msg`."""
+        """Search with Dify's external knowledge API; errors have `error_code` and `error_msg`."""
         condition, setting = request.metadata_condition, request.retrieval_setting
         filter = None if condition is None else _dify_filter(condition)
         async with _named(service, writer, request.knowledge_id) as named:
@@ -51,7 +51,7 @@ def router(service: Service, writer: Writer | None) -> APIRouter:
 
     @routes.post("/v1/vector_stores/{store_id}/search")
     async def search(store_id: Name, request: products.VectorStoreRequest) -> JSONResponse:
-        """Search in the form of OpenAI's vector stores."""
+        """Search with OpenAI's vector store API."""
         query = request.query if isinstance(request.query, str) else request.query[0]
         filter = None if request.filters is None else _filter(request.filters)
         threshold = request.ranking_options.score_threshold if request.ranking_options else 0.0
@@ -66,7 +66,7 @@ def router(service: Service, writer: Writer | None) -> APIRouter:
 
 @asynccontextmanager
 async def _named(service: Service, writer: Writer | None, name: str) -> AsyncIterator[Service]:
-    """The service of a collection; the main one by `passages`."""
+    """Yield the service of a collection, or the main service for the name `passages`."""
     if name == "passages" and service.has("passages"):
         yield service
     elif writer is None:
@@ -81,7 +81,7 @@ def _search(question: str, k: int, filter: dict[str, Any] | None) -> SearchReque
 
 
 def _scored(answer: JsonAnswer, least: float) -> Iterator[tuple[JsonAnswer, float]]:
-    """Hits with scores of at least `least`, 0 to 1: the confidence, by the share of the best."""
+    """Yield hits with scores >= `least`: the confidence times the ratio to the best score."""
     confidence = answer["confidence"] or 0.0
     best = max((hit["score"] for hit in answer["hits"]), default=0.0)
     for hit in answer["hits"]:
@@ -91,7 +91,7 @@ def _scored(answer: JsonAnswer, least: float) -> Iterator[tuple[JsonAnswer, floa
 
 
 def _dify_filter(given: products.DifyConditions) -> dict[str, Any]:
-    """Dify's conditions as a filter; raises `InvalidFilter` for what a filter cannot express."""
+    """Convert Dify's conditions to a filter; raises `InvalidFilter` for unsupported ones."""
     parts = [_any_of([_dify_condition(each, name) for name in _listed(each.name)])
              for each in given.conditions or ()]  # fmt: skip
     return {given.logical_operator or "and": parts} if parts else {}
@@ -126,7 +126,7 @@ def _filter(given: products.ComparisonFilter | products.CompoundFilter) -> dict[
 
 
 def _result(hit: JsonAnswer, score: float) -> JsonAnswer:
-    """A hit as a result; its attributes are the id of the passage and plain metadata."""
+    """Convert a hit to a result; its attributes are the passage id and plain metadata."""
     metadata = {"passage_id": hit["id"], **hit["metadata"]}
     plain = {
         key[:_LONGEST_KEY]: value[:_LONGEST_VALUE] if isinstance(value, str) else value

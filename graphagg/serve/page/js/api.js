@@ -82,7 +82,7 @@ async function events(path, options, told) {
       told(event);
     }
   }
-  if (rest.trim()) throw new ApiError(0, "Unreachable", "The answer stopped in its middle.");
+  if (rest.trim()) throw new ApiError(0, "Unreachable", "The response ended before it was complete.");
 }
 
 /** The response to a request, with a token where one is asked for. */

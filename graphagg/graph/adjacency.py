@@ -42,7 +42,7 @@ def merge_repeats(keys: Keys, weights: Array | None) -> tuple[Keys, Doubles | No
     first[1:] = keys[1:] != keys[:-1]
     if weights is None:
         return keys[first], None
-    sums: Doubles = np.bincount(np.cumsum(first) - 1, weights)  # type: ignore[assignment]
+    sums = np.bincount(np.cumsum(first) - 1, weights).astype(np.float64, copy=False)
     return keys[first], sums
 
 

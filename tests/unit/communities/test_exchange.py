@@ -88,7 +88,7 @@ def test_integers_stay_integers_and_no_member_is_no_row(tmp_path):
 @pytest.mark.parametrize("call", ["structure", "to_networkx"])
 def test_a_community_made_by_hand_says_that_it_knows_no_graph(call):
     made = Community(seeds=(7,), members=(), method="fused", plan="exact")
-    with pytest.raises(InvalidParameter, match=r"not made by a query, so it has no graph"):
+    with pytest.raises(InvalidParameter, match=r"not the result of a query, so it has no graph"):
         getattr(made, call)()
 
 

@@ -11,8 +11,8 @@ degrees for modularity, so that the kernels also fit undirected, directed (Leich
 and two-mode graphs (Barber, 2007), and numbers of vertices for the constant Potts model.
 
 Departures: a part joins the part with the largest gain, not a random one. Vertices are visited in
-the order of a hash of their surroundings. The hash depends only on the structure of the graph, so
-names and the order of edges do not matter, except for vertices with equal surroundings.
+the order of a hash of their neighborhoods. The hash depends only on the structure of the graph, so
+names and the order of edges do not matter, except for vertices with equal neighborhoods.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def leiden(
 ) -> Array:
     """Find the communities `[n]` of a symmetric graph with positive float64 weights.
 
-    Vertices are visited in the given `order`, or in the order of their surroundings. Each community
+    Vertices are visited in the given `order`, or in that of their neighborhoods. Each community
     is connected, and no vertex gains from a move to another one, so a `start` that is a result of
     this function does not change. From any other start, vertices move one by one, in numeric order.
     If more than `FEW` move, or with `review`, an iteration is tried, and used if it gains more than

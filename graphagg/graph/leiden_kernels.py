@@ -23,7 +23,7 @@ def _mixed(z: np.uint64) -> np.uint64:
 def surroundings(
     indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
 ) -> Array:
-    """Hash the surroundings of each vertex; hashes are summed, so edge order does not matter."""
+    """Hash the neighborhood of each vertex; hashes are summed, so edge order does not matter."""
     keys = np.empty(len(own), np.uint64)
     for v in range(len(own)):
         keys[v] = _mixed(own[v] + np.uint64(seed + 1))

@@ -243,12 +243,12 @@ class Stack:
         return result
 
     def dots(self, queries: Vectors | Queries) -> Vectors:
-        """Compute the products of all rows with queries `[q, d]`; `[n, q]`."""
+        """Compute the products `[n, q]` of all rows with queries `[q, d]`."""
         query = Queries.of(queries)
         return np.concatenate([products(matrix, query) for matrix in self.matrices])
 
     def dots_at(self, rows: Rows, queries: Vectors | Queries) -> Vectors:
-        """Compute the products of some rows with queries `[q, d]`; `[m, q]`."""
+        """Compute the products `[m, q]` of m rows with queries `[q, d]`."""
         return products(self.rows(rows), Queries.of(queries))
 
 

@@ -16,7 +16,7 @@ MOST_HITS = 100
 MOST_CHARACTERS = 20_000
 """Characters of a hit."""
 MOST_TEXT = 100_000
-"""Characters of all hits of a question, divided equally among them."""
+"""Characters of all hits for a question, divided equally among them."""
 UNSURE = 0.1
 """Confidence below which an answer is reported and counted as doubtful."""
 MOST_MEMBERS = 1_000

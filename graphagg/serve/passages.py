@@ -1,4 +1,4 @@
-"""Answers questions to a passage index, for the HTTP service and the MCP server."""
+"""Answers questions with a passage index, for the HTTP service and the MCP server."""
 
 from __future__ import annotations
 
@@ -225,14 +225,14 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
-        """Return the hits of a question with their confidence; count the answer in the metrics."""
+        """Return the hits for a question with their confidence; count the answer in the metrics."""
         answer = await self.found(search)
         if not search.offset:
             self._shared.note(answer)
         return answer
 
     async def found(self, search: SearchRequest) -> Answer:
-        """Return the hits of a question with their confidence, and the mode and version."""
+        """Return the hits for a question with their confidence, and the mode and version."""
         return await self._without_missing(partial(self._found, search))
 
     async def _found(self, search: SearchRequest) -> Answer:
@@ -276,7 +276,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         return encoded
 
     async def facets(self, request: FacetsRequest) -> Answer:
-        """Count the metadata of the visible passages, or of the first hits of a question."""
+        """Count the metadata of the visible passages, or of the first hits for a question."""
         selection = request.request().selection
         if request.question is not None:
             first = SearchRequest(**request.model_dump(), k=MOST_HITS, characters=1)

@@ -108,7 +108,7 @@ class Themes:
         return await self._passages.ask(answer)
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
-        """Return the hits of a question with their themes."""
+        """Return the hits for a question with their themes."""
         search = SearchRequest.model_validate({**request.model_dump(), "characters": 1})
         hits = (await self._passages.found(search))["hits"]
         await self._compute(request.filter)

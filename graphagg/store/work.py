@@ -218,7 +218,7 @@ def work_folder(directory: Path | Address) -> Path:
 
 
 def fingerprint(source: str) -> list[Any]:
-    """Return a value that changes with an input: path, and size and time of each local file."""
+    """Return a fingerprint of an input: its path, and size and time of each local file."""
     path = local_path(source)
     if path is None:
         return [source, []]

@@ -64,7 +64,7 @@ def _detail(hit: Hit, explain: bool) -> str:
 
 
 def _matched(hit: Hit) -> str:
-    """Return an excerpt of the passage with the closest sentence in bold, and its copies."""
+    """Return an excerpt of a hit with its closest sentence in bold, and its duplicates."""
     excerpt = hit.excerpt(_SHORTENED)
     start, end = excerpt.match
     text, mark = excerpt.marked, len(ELLIPSIS) if excerpt.span.start else 0

@@ -28,7 +28,7 @@ def jaccard_to_seeds(
 ) -> tuple[Array, Array]:
     """Sum `weight` times the exact similarity to each seed, for all vertices that share an element.
 
-    Returns the vertices, `[c]` int64 in order of first contact, and their sums.
+    Returns the vertices, `[c]` int64 in order of discovery, and their sums.
     """
     size = _add_similarities(neighborhoods.bundle, seeds, weight, scratch)
     vertices = scratch.active[:size].astype(np.int64)

@@ -30,8 +30,8 @@ class Pairs:
 
     sources: Numbers  # the first number of each pair, by chunk
     targets: Numbers  # the second number of each pair
-    rows: int  # number of rows: first numbers are below it
-    columns: int  # number of columns: second numbers are below it
+    rows: int  # number of rows; all sources are less
+    columns: int  # number of columns; all targets are less
     loops: bool  # keep pairs of two equal numbers
     symmetric: bool  # also add the reverse of each pair
 

@@ -210,7 +210,7 @@ def _letters_and_digits(name: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Return whether a cell has only digits, signs, points and commas: it is not a column name."""
+    """Return whether a cell has only digits, signs, periods and commas, so it is no name."""
     return re.fullmatch(NUMBER, cell) is not None
 
 

@@ -63,9 +63,9 @@ after another by
     f(p) + .9 coverage + .2 named_page + .4 document
 
 - coverage: the share of the question's terms that p contains and no chosen passage does. It has a
-  quarter of its weight if the question names no entity and h < .9: then mostly one passage answers,
-  and the second best one is better than one with other words (not in profile `fast`).
-- named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
+  quarter of its weight if the question names no entity and h < .9: then usually one passage is
+  enough, and the second best is better than a passage with new words (not in profile `fast`).
+- named_page: the sum of idf of the named entities that have p, but no chosen passage, as page.
 - document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D over the
   names in the question that occur in the title or path of p's document, and of df of the D
   documents; R is the largest r. D^(1 - R) documents would have such names by chance, and n
@@ -190,13 +190,13 @@ class MultihopConfig:
             integer(name, getattr(self, name), least)
 
     def weighing(self, share: float) -> MultihopConfig:
-        """Return settings with the weights of similarity and sentence scaled by a share."""
+        """Return settings with the weights of similarity and sentence multiplied by `share`."""
         passage = self.passage
         similarity, sentence = share * passage.similarity, share * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
 
     def leaning(self, share: float) -> MultihopConfig:
-        """Return settings in which vectors have a share of the weight of vectors and words."""
+        """Return settings in which vectors have `share` of the weight of vectors and words."""
         passage = self.passage
         vectors, total = passage.similarity + passage.sentence, self._vectors_and_words
         words = replace(self, passage=replace(passage, lexical=(1.0 - share) * total))
@@ -212,7 +212,7 @@ class MultihopConfig:
         return self.passage.similarity + self.passage.sentence + self.passage.lexical
 
     def knowing(self, share: float) -> MultihopConfig:
-        """Return settings with the weights of all cosines scaled by a share, also in links."""
+        """Return settings with the weights of all cosines multiplied by `share`, also in links."""
         kind, slope = self.link.similar
         link = replace(
             self.link, similar=(kind, share * slope), sentence=share * self.link.sentence

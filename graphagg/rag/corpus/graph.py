@@ -179,7 +179,7 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:
     """Return edges of entities (positions in `entities`, source < target) that share sentences.
 
-    `entities` ascend; `sentences` `[R]` holds the number of sentences of each passage.
+    `entities` is sorted; `sentences` `[R]` is the number of sentences of each passage.
     """
     of_sentence, entity = _named(view, entities, sentences)
     total = int(sentences[view.visible].sum())

@@ -157,7 +157,7 @@ class _Documents:
         return parse_instant(when) if isinstance(when, str) else None
 
     def successor(self, row: int) -> list[str]:
-        """Return possible names of a stated successor: its path from the file, or from the root."""
+        """Return possible paths of a stated successor: relative to the file, or to the root."""
         stated = self.stated.get(row) or self._at(row)[0].metadata_of(self._at(row)[1])
         path = str(stated.get("successor") or "")
         beside = posixpath.normpath(posixpath.join(posixpath.dirname(self.name(row)), path))

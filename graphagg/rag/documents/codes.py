@@ -91,7 +91,7 @@ def codes(text: str) -> Iterator[Code]:
 
 
 def _named(text: str) -> Iterator[Code]:
-    """Yield mail addresses, and codes that the words before them announce."""
+    """Yield mail addresses, and codes that the words before them mark as such."""
     if "@" in text:
         for match in _MAIL.finditer(text):
             yield Code(*match.span(), match[0].casefold(), True)

@@ -74,7 +74,7 @@ def read_nano_e5() -> tuple[BertModel, str]:
 
 
 def advice(profile: Profile) -> str:
-    """Return a hint which packaged encoder to use for a language other than English."""
+    """Return a hint on the packaged encoder to use for a language other than English."""
     where = "" if profile == "standard" else "in profile standard "
     return (
         f"encoder: the default is English only; {where}--encoder {NANO_E5} supports "

@@ -156,7 +156,7 @@ def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explan
 def _rescored(
     ranking: DistinctHits, plain: Explanation, identifier: str, request: Request
 ) -> Explanation:
-    """Explain a passage after recency and the choice of versions."""
+    """Explain the rank of a passage after changes for recency and versions."""
     k, additions = plain.k, "recency" if request.recency else "other files or versions first"
     hits = rescored(ranking, plain.question, max(k, _READ), request)
     threshold, (rank, hit) = _threshold(hits[:k]), _rank_in(hits, identifier)

@@ -172,7 +172,7 @@ class Asked:
             self.close()
             if self._is_new or isinstance(error, TimeoutError):
                 raise self._client.failed(error) from None
-            self._stream, self._is_new = self._sent_anew(), True  # the server closed an idle one
+            self._stream, self._is_new = self._sent_anew(), True  # the server closed an idle stream
             return self.answer()
         self._client.idle.append(self._stream)
         if answer[:1] == FAILED:

@@ -265,7 +265,7 @@ def context_of(hit: Mapping[str, Any]) -> str:
 
 
 class Hits(list[Hit], Tabular):
-    """The hits of a question, best first; a list that converts to a table.
+    """The hits for a question, best first; a list that converts to a table.
 
     Args:
         hits: best first.

@@ -95,7 +95,7 @@ class Families:
 
 
 def components(links: Array) -> Ints:
-    """Label connected components: `[m]`, the first row tied to each row of links `[m, c]`."""
+    """Label each row of links `[m, c]` with the first row of its component, `[m]`."""
     member, column = np.nonzero(links)
     _, token = np.unique(links[member, column], return_inverse=True)
     labels = np.arange(len(links))

@@ -299,7 +299,7 @@ def _resolve(
                 tie[pair] |= MENTIONS
                 if start == title_tokens[row]:  # the first token of the text
                     tie[pair] |= STARTS_TEXT
-            # Titles inside longer names count too: the leftmost and longest among titles.
+            # Titles inside longer names count too; the leftmost and longest title wins.
             if is_title[e] and start >= nested_end:
                 nested_end = end
                 if how[i] == 0:

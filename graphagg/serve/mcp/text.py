@@ -36,7 +36,7 @@ def search(
     show: Sequence[str] = (),
     confidence: float | None = None,
 ) -> str:
-    """Format the hits of a question, best first, in at most `max_tokens` for all lines.
+    """Format the hits for a question, best first, in at most `max_tokens` for all lines.
 
     The first passage that does not fit is cut to whole sentences around the one closest to the
     question. Later hits are only counted. `show` lists metadata keys to print with each hit.

@@ -45,7 +45,7 @@ else:
 
 
 class FacetsRequest(_Options):
-    """The passages whose metadata is counted: all visible ones, or the first hits of a question."""
+    """The passages whose metadata is counted: all visible ones, or the first hits of an answer."""
 
     question: Question | None = Field(default=None, description="null to count all passages.")
 
@@ -143,7 +143,7 @@ class PassageHit(AnswerModel):
 
 
 class SearchAnswer(AnswerModel):
-    """The hits of a question, best first."""
+    """The hits for a question, best first."""
 
     hits: list[PassageHit]
     confidence: float | None = Field(

@@ -91,7 +91,7 @@ class LocatedPassage(ListedPassage):
 
 
 class ThemeDistribution(AnswerModel):
-    """The hits of a question with their themes, and the number of hits by theme id."""
+    """The hits for a question with their themes, and the number of hits by theme id."""
 
     passages: list[LocatedPassage]
     themes: dict[str, int]

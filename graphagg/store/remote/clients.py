@@ -127,8 +127,8 @@ class FolderClient:
                 self._fs, self._root = fsspec.core.url_to_fs(address.options["url"])
             except (ImportError, ValueError) as error:
                 raise InvalidParameter(
-                    f"{address}: {error}; expected the address of a store, of a file system of "
-                    "fsspec whose library is installed, or of a source of graphagg.sources"
+                    f"{address}: {error}; expected the address of a store, of an fsspec file "
+                    "system whose library is installed, or of a graphagg.sources plug-in"
                 ) from None
             return
         for module in ("fsspec", address.scheme.module):

@@ -39,7 +39,7 @@ class Mark(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A link of a text to another file of its folder, or to a heading.
+    """A link from a text to another file in its folder, or to a heading.
 
     `target` is a POSIX path below the folder; it may lack a suffix (`:doc:`, pages of a site) or
     its folder (wiki links), or be "": any file with the anchor (`:ref:`).
@@ -89,7 +89,7 @@ class Document(Brief):
 
 
 def suffix_of(name: str) -> str:
-    """Return the lower-case suffix of a file; "" if there is none, or a number as in `NEWS.2`."""
+    """Return the lower-case suffix of a file; "" for none, or for a number as in `NEWS.2`."""
     stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
     return f".{suffix.lower()}" if stem and dot and suffix[:1].isalpha() else ""
 

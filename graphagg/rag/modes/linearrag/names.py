@@ -20,7 +20,7 @@ from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
 
 MOST_NAMES = 50_000
-"""Largest number of names to encode while a question waits: about 25 seconds, 75 MB."""
+"""Maximum number of names to encode for a question: about 25 seconds, 75 MB."""
 _LOG = logging.getLogger("graphagg.rag")
 
 

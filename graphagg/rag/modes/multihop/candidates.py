@@ -136,7 +136,7 @@ class CandidateScorer:
 
 
 def _title_shares(name: int, rows: Rows, question: QuestionScores) -> Array:
-    """Return 1 / r^2 of some passages titled by a named entity; see `rank_shares`."""
+    """Return 1 / r^2 for passages whose title is a named entity; see `rank_shares`."""
     levels = question.title_levels(name) if len(rows) else rows
     if len(levels) < 2:
         return np.ones(len(rows))

@@ -248,7 +248,7 @@ def similar_edges(
 
 
 def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
-    """Sum the vectors of the words that each passage leaves open, `[n, d]`, not normalized.
+    """Sum the vectors of the words that each passage lacks, `[n, d]`, not normalized.
 
     `covers` `[n, t]` masks the terms in each passage; `vector` `[d]` of the question is used if
     no word is open; `words` `[t, d]` are vectors of the terms, None if the encoder has none.

@@ -62,7 +62,7 @@ def passages(get_service: ServiceGetter, prefix: str) -> APIRouter:
     async def theme_distribution(
         request: ThemeDistributionRequest, service: Service = served
     ) -> JSONResponse:
-        """Show the hits of a question with their themes."""
+        """Show the hits for a question with their themes."""
         return JSONResponse(await service.themes.distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)

@@ -23,7 +23,7 @@ LAST = 30.0
 """Seconds after which a connection ends: the client reconnects, and its token is checked again."""
 _SHORT = re.compile(rb'(?s).{8}\["[^"]*","(read|candidates|bridges|linked|shown|cosines)",')
 """Steps of about a millisecond run in the event loop: handing one to a thread costs .26 ms."""
-_TICK = 0.5  # interval in seconds at which a connection checks whether the service stops
+_TICK = 0.5  # seconds between two checks of a connection whether the service is stopping
 
 
 def router(service: Service) -> APIRouter:

@@ -30,7 +30,7 @@ class TablePart(NamedTuple):
 def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
     """Yield the tables and the notes of a grid, from the top.
 
-    If `headed`, the first row of several cells has the column names; if False, only above numbers.
+    If `headed`, the first row with several cells is the header; if False, only above numbers.
     """
     names: Sequence[str] = ()
     for start, end in _runs(map(any, rows)):

@@ -24,7 +24,7 @@ export class SimilarView {
     const { counts, dimension } = info.embedding;
     byId("similar-lead").textContent =
       `Each of ${count(counts.vertices)} vertices has a vector of ${dimension} numbers; vertices ` +
-      "with like surroundings have like vectors.";
+      "with similar neighborhoods have similar vectors.";
     byId("similar-k").max = info.limits.hits;
     const input = byId("similar-input");
     if (info.communities) {

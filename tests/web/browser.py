@@ -169,10 +169,10 @@ class Page:
     # --- doing -----------------------------------------------------------------------------------
 
     def click(self, selector: str) -> None:
-        self.wait(selector).click()
+        self.until(lambda: self.wait(selector).click() is None, selector)
 
     def type(self, selector: str, *keys: str) -> None:
-        self.wait(selector).send_keys(*keys)
+        self.until(lambda: self.wait(selector).send_keys(*keys) is None, selector)
 
     def fill(self, selector: str, text: str) -> None:
         """Replace what a field holds."""
